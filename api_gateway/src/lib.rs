@@ -1,0 +1,1 @@
+//! The front door: routes by the catalogue, authenticates, proxies.

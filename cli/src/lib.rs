@@ -1,0 +1,1 @@
+//! The interline command: the whole system in one process, or one service.

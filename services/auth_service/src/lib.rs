@@ -1,0 +1,1 @@
+//! Accounts, log-in, signing keys and roles.

@@ -1,0 +1,1 @@
+//! Flights: search, price, order and cancel with flight suppliers.

@@ -1,0 +1,1 @@
+//! Simulators of the suppliers: real HTTP, true wire formats, a journal of effects, fault knobs.

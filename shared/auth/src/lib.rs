@@ -1,0 +1,1 @@
+//! Claims, token verification and permissions.

@@ -1,0 +1,1 @@
+//! One cache over process memory or Redis: typed keys, single flight, counters.

@@ -1,0 +1,1 @@
+//! What every service shares: listener, envelope, extractors, health, metrics, OpenAPI, shutdown.

@@ -1,0 +1,1 @@
+//! Layered configuration: embedded default, file, environment; unknown keys are errors; secrets are masked.

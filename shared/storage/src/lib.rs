@@ -1,0 +1,1 @@
+//! One database over SQLite or PostgreSQL, migrations, and idempotency keys.

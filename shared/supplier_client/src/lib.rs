@@ -1,0 +1,1 @@
+//! Calls to suppliers and services: deadline, bulkhead, pacing, breaker, retry budget, classification.

@@ -1,0 +1,1 @@
+//! Starts real services on free ports with stores of their own, for tests.

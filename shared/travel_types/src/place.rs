@@ -1,0 +1,280 @@
+//! Airports and cities with IATA codes, coordinates and time zones, from the table in `data/`.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An airport of the IATA list.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Airport {
+    /// Three letters.
+    pub iata_code: &'static str,
+    /// The airport's own name.
+    pub name: &'static str,
+    /// The city it serves.
+    pub city: &'static str,
+    /// ISO 3166-1 alpha-2.
+    pub country: &'static str,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// IANA name.
+    pub time_zone: &'static str,
+}
+
+/// A metropolitan area that several airports serve, e.g. `LON`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct City {
+    /// Three letters.
+    pub iata_code: &'static str,
+    /// The city's name.
+    pub name: &'static str,
+    /// ISO 3166-1 alpha-2.
+    pub country: &'static str,
+    /// Its airports.
+    pub airports: Vec<&'static Airport>,
+}
+
+/// A place as the public contract shows it: an airport, or a city of several airports.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Place {
+    /// `airport` or `city`.
+    #[serde(rename = "type")]
+    #[schema(example = "airport")]
+    pub kind: String,
+    /// Three letters.
+    #[schema(example = "LHR")]
+    pub iata_code: String,
+    /// The airport's name; for a city, the city's.
+    #[schema(example = "London Heathrow Airport")]
+    pub name: String,
+    /// The city.
+    #[schema(example = "London")]
+    pub city: String,
+    /// ISO 3166-1 alpha-2.
+    #[schema(example = "GB")]
+    pub country: String,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// IANA name.
+    #[schema(example = "Europe/London")]
+    pub time_zone: String,
+}
+
+impl From<&Airport> for Place {
+    fn from(airport: &Airport) -> Self {
+        Self {
+            kind: "airport".to_owned(),
+            iata_code: airport.iata_code.to_owned(),
+            name: airport.name.to_owned(),
+            city: airport.city.to_owned(),
+            country: airport.country.to_owned(),
+            latitude: airport.latitude,
+            longitude: airport.longitude,
+            time_zone: airport.time_zone.to_owned(),
+        }
+    }
+}
+
+impl City {
+    /// The city as a place, at its first airport's position; none for a city without airports.
+    fn place(&self) -> Option<Place> {
+        let mut place = Place::from(*self.airports.first()?);
+        "city".clone_into(&mut place.kind);
+        self.iata_code.clone_into(&mut place.iata_code);
+        self.name.clone_into(&mut place.name);
+        self.name.clone_into(&mut place.city);
+        Some(place)
+    }
+}
+
+struct Table {
+    airports: Vec<Airport>,
+    by_code: HashMap<&'static str, usize>,
+    cities: Vec<(&'static str, &'static str, &'static str, Vec<&'static str>)>,
+    /// Lower-case name and city of each airport, in the order of `airports`.
+    searchable: Vec<(String, String)>,
+}
+
+fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let airports: Vec<Airport> = rows(include_str!("../data/airports.tsv"))
+            .filter_map(|row| {
+                let mut cells = row.split('\t');
+                Some(Airport {
+                    iata_code: cells.next()?,
+                    name: cells.next()?,
+                    city: cells.next()?,
+                    country: cells.next()?,
+                    latitude: cells.next()?.parse().ok()?,
+                    longitude: cells.next()?.parse().ok()?,
+                    time_zone: cells.next()?,
+                })
+            })
+            .collect();
+        let cities = rows(include_str!("../data/cities.tsv"))
+            .filter_map(|row| {
+                let mut cells = row.split('\t');
+                Some((
+                    cells.next()?,
+                    cells.next()?,
+                    cells.next()?,
+                    cells.next()?.split(',').collect(),
+                ))
+            })
+            .collect();
+        Table {
+            by_code: airports
+                .iter()
+                .enumerate()
+                .map(|(index, airport)| (airport.iata_code, index))
+                .collect(),
+            searchable: airports
+                .iter()
+                .map(|airport| (airport.name.to_lowercase(), airport.city.to_lowercase()))
+                .collect(),
+            airports,
+            cities,
+        }
+    })
+}
+
+fn rows(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The airport with this IATA code (upper case), if there is one.
+pub fn airport(iata_code: &str) -> Option<&'static Airport> {
+    let table = table();
+    table
+        .by_code
+        .get(iata_code)
+        .and_then(|index| table.airports.get(*index))
+}
+
+/// The metropolitan area with this IATA code (upper case), if there is one.
+pub fn city(iata_code: &str) -> Option<City> {
+    table()
+        .cities
+        .iter()
+        .find(|(code, ..)| *code == iata_code)
+        .map(|(code, name, country, airports)| City {
+            iata_code: code,
+            name,
+            country,
+            airports: airports.iter().filter_map(|code| airport(code)).collect(),
+        })
+}
+
+/// Airports and cities for what somebody typed: an exact code first, then names that begin with the
+/// text, then names that contain it. At most `limit` entries; none for an empty text.
+pub fn suggest(query: &str, limit: usize) -> Vec<Place> {
+    let query = query.trim().to_lowercase();
+    if query.is_empty() {
+        return Vec::new();
+    }
+    let table = table();
+    let rank = |code: &str, name: &str, city: &str| -> Option<u8> {
+        if code.eq_ignore_ascii_case(&query) {
+            Some(0)
+        } else if city.starts_with(&query) {
+            Some(2)
+        } else if name.starts_with(&query) {
+            Some(3)
+        } else if city.contains(&query) || name.contains(&query) {
+            Some(4)
+        } else {
+            None
+        }
+    };
+    let cities = table.cities.iter().filter_map(|(code, name, ..)| {
+        let lower = name.to_lowercase();
+        // A city stands before its own airports.
+        let rank = rank(code, &lower, &lower)?.saturating_sub(1);
+        Some((rank, city(code)?.place()?))
+    });
+    let airports =
+        table
+            .airports
+            .iter()
+            .zip(&table.searchable)
+            .filter_map(|(airport, (name, city))| {
+                let rank = rank(airport.iata_code, name, city)?;
+                // Fields named as aerodromes without "Airport" are mostly private strips.
+                let minor = u8::from(!name.contains("airport")) * 4;
+                Some((
+                    rank + if rank == 0 { 0 } else { minor },
+                    Place::from(airport),
+                ))
+            });
+    let mut found: Vec<(u8, Place)> = cities.chain(airports).collect();
+    found.sort_by(|(a, x), (b, y)| {
+        a.cmp(b)
+            .then_with(|| x.kind.cmp(&y.kind).reverse())
+            .then_with(|| x.name.len().cmp(&y.name.len()))
+            .then_with(|| x.iata_code.cmp(&y.iata_code))
+    });
+    found
+        .into_iter()
+        .take(limit)
+        .map(|(_, place)| place)
+        .collect()
+}
+
+/// Great-circle distance in kilometres between two points in degrees (haversine, mean Earth radius
+/// 6,371.0088 km).
+pub fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {
+    let (lat1, lat2) = (from.0.to_radians(), to.0.to_radians());
+    let half_lat = (lat2 - lat1) / 2.0;
+    let half_lon = (to.1 - from.1).to_radians() / 2.0;
+    let chord = half_lat.sin().powi(2) + lat1.cos() * lat2.cos() * half_lon.sin().powi(2);
+    2.0 * 6371.0088 * chord.sqrt().min(1.0).asin()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_is_read_and_its_zone_exists() {
+        let lines = rows(include_str!("../data/airports.tsv")).count();
+        assert_eq!(table().airports.len(), lines);
+        for airport in &table().airports {
+            assert!(
+                jiff::tz::TimeZone::get(airport.time_zone).is_ok(),
+                "{airport:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_people_type_finds_the_place_they_mean() {
+        let codes = |query: &str| -> Vec<String> {
+            suggest(query, 6).into_iter().map(|p| p.iata_code).collect()
+        };
+        assert_eq!(codes("lon").first().map(String::as_str), Some("LON"));
+        assert_eq!(codes("JFK").first().map(String::as_str), Some("JFK"));
+        assert!(codes("heathrow").contains(&"LHR".to_owned()));
+        assert!(
+            codes("london").contains(&"LHR".to_owned()),
+            "{:?}",
+            codes("london")
+        );
+        assert!(codes("").is_empty() && codes("qqqqqq").is_empty());
+    }
+
+    #[test]
+    fn london_to_new_york_is_5540_kilometres() {
+        let (lhr, jfk) = (airport("LHR").unwrap(), airport("JFK").unwrap());
+        let km = distance_km((lhr.latitude, lhr.longitude), (jfk.latitude, jfk.longitude));
+        assert!((5530.0..5560.0).contains(&km), "{km}");
+        assert_eq!(city("LON").unwrap().airports.len(), 5);
+    }
+}

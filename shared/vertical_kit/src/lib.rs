@@ -1,0 +1,1 @@
+//! The life of an offer and an order, for every vertical.
