@@ -1,0 +1,182 @@
+//! The ids that tie together what one request caused: `X-Request-Id` for people, and W3C
+//! `traceparent` for tracing systems.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header that carries a request's id.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header of the W3C Trace Context recommendation.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// The correlation of one request. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correlation {
+    request_id: Arc<str>,
+    trace_id: [u8; 16],
+    span_id: [u8; 8],
+    sampled: bool,
+}
+
+impl Correlation {
+    /// Fresh ids, for work that no request caused.
+    pub fn new() -> Self {
+        Self {
+            request_id: new_request_id().into(),
+            trace_id: rand::random(),
+            span_id: rand::random(),
+            sampled: true,
+        }
+    }
+
+    /// The ids that a request came with; whatever is absent or ill-formed is made anew. The span id is
+    /// always new: it names the receiver's own part of the work.
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        let mut own = Self::new();
+        if let Some(id) = single(headers, &REQUEST_ID).filter(|id| is_request_id(id)) {
+            own.request_id = id.into();
+        }
+        if let Some((trace_id, sampled)) = single(headers, &TRACEPARENT).and_then(parse_traceparent)
+        {
+            own.trace_id = trace_id;
+            own.sampled = sampled;
+        }
+        own
+    }
+
+    /// The request's id: 1 to 128 characters of `[A-Za-z0-9._-]`.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The trace id as 32 hexadecimal digits.
+    pub fn trace_id(&self) -> String {
+        hex(&self.trace_id)
+    }
+
+    /// Sets both headers on an outgoing request.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.request_id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        let flags = if self.sampled { "01" } else { "00" };
+        let traceparent = format!("00-{}-{}-{flags}", hex(&self.trace_id), hex(&self.span_id));
+        if let Ok(value) = HeaderValue::from_str(&traceparent) {
+            headers.insert(TRACEPARENT, value);
+        }
+    }
+}
+
+impl Default for Correlation {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The header's value if it stands exactly once.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    values.next().is_none().then(|| first.to_str().ok())?
+}
+
+fn new_request_id() -> String {
+    format!("req_{}", hex(&rand::random::<[u8; 12]>()))
+}
+
+fn is_request_id(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// Reads version 00 of `traceparent` (W3C Trace Context §3.2); all-zero ids are invalid there.
+fn parse_traceparent(text: &str) -> Option<([u8; 16], bool)> {
+    let mut parts = text.split('-');
+    let (version, trace, span, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    if version != "00" || parts.next().is_some() || flags.len() != 2 {
+        return None;
+    }
+    let trace: [u8; 16] = unhex(trace)?;
+    let span: [u8; 8] = unhex(span)?;
+    let flags: [u8; 1] = unhex(flags)?;
+    (trace != [0; 16] && span != [0; 8]).then_some((trace, flags[0] & 1 == 1))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let lower = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if text.len() != N * 2 || !text.bytes().all(lower) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_good_request_id_and_trace_travel_on() {
+        let incoming = headers(&[
+            ("x-request-id", "client-7.a_B"),
+            (
+                "traceparent",
+                "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            ),
+        ]);
+        let mut outgoing = HeaderMap::new();
+        let correlation = Correlation::from_headers(&incoming);
+        correlation.apply(&mut outgoing);
+        assert_eq!(outgoing[&REQUEST_ID], "client-7.a_B");
+        let traceparent = outgoing[&TRACEPARENT].to_str().unwrap();
+        assert!(traceparent.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+        assert!(!traceparent.contains("00f067aa0ba902b7"));
+        assert!(traceparent.ends_with("-01"));
+    }
+
+    #[test]
+    fn ids_that_could_forge_a_log_line_are_replaced() {
+        for bad in ["", "a b", "a\u{7f}", &"x".repeat(129), "<script>"] {
+            let Ok(value) = HeaderValue::from_str(bad) else {
+                continue;
+            };
+            let mut incoming = HeaderMap::new();
+            incoming.insert(REQUEST_ID, value);
+            let made = Correlation::from_headers(&incoming);
+            assert!(made.request_id().starts_with("req_"), "{bad}");
+        }
+        let zero = headers(&[(
+            "traceparent",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        )]);
+        assert_ne!(Correlation::from_headers(&zero).trace_id(), "0".repeat(32));
+    }
+}
