@@ -84,8 +84,8 @@ codes! {
     HEADERS_TOO_LARGE 431 false "The header fields are larger than allowed." "Send fewer or shorter header fields."
     INTERNAL_ERROR 500 true "A fault of ours." "Try again later; report the request_id if it persists."
     SUPPLIER_ERROR 502 true "The supplier failed or gave an answer that cannot be read." "Try again later."
+    SUPPLIER_UNAVAILABLE 502 true "The supplier is not reachable or is being spared." "Try again after Retry-After."
     SERVICE_UNAVAILABLE 503 true "A part of the system is down or overloaded." "Try again after Retry-After."
-    SUPPLIER_UNAVAILABLE 503 true "The supplier is not reachable or is being spared." "Try again after Retry-After."
     DEADLINE_EXCEEDED 504 true "There was no answer in time." "Try again later."
     SUPPLIER_TIMEOUT 504 true "The supplier did not answer in time." "Try again later."
 }
@@ -185,6 +185,15 @@ impl ApiError {
     pub fn details(mut self, details: serde_json::Value) -> Self {
         if let Some(entry) = self.0.entries.first_mut() {
             entry.details = Some(details);
+        }
+        self
+    }
+
+    /// Says that the operation may have taken place. Only where the outcome is truly unknown.
+    #[must_use]
+    pub fn may_have_booked(mut self) -> Self {
+        if let Some(entry) = self.0.entries.first_mut() {
+            entry.may_have_booked = true;
         }
         self
     }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::Router;
+use caching::{Cache, CacheOptions};
 use settings::Settings;
 use storage::{Db, Migration, StoreOptions};
 use telemetry::Metrics;
@@ -122,5 +123,21 @@ impl Context {
             db.migrate(set, migrations).await?;
         }
         Ok(db)
+    }
+
+    /// Opens the cache under the service's own prefix.
+    ///
+    /// # Errors
+    /// [`StartError`] when its address is not valid. A cache that is down is not an error.
+    pub async fn open_cache(&self) -> Result<Cache, StartError> {
+        let options = CacheOptions {
+            url: self.settings.get("cache.url")?,
+            prefix: format!("interline:{}:", self.name),
+            capacity_bytes: self.settings.get("cache.capacity_bytes")?,
+            timeout: Duration::from_millis(self.settings.get("cache.timeout_ms")?),
+        };
+        Cache::open(&options)
+            .await
+            .map_err(|error| StartError::Other(format!("cache: {error}")))
     }
 }

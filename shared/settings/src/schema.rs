@@ -90,13 +90,19 @@ pub(crate) fn flatten(prefix: &str, table: &Table, into: &mut Vec<(String, Value
     }
 }
 
-/// The comment block directly above each `key = value` line, by dotted path.
+/// The comment block above each `key = value` line, by dotted path. A comment speaks for all keys up to
+/// the next comment or empty line.
 fn meanings(document: &str) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut section = String::new();
     let mut comment: Vec<&str> = Vec::new();
+    let mut used = false;
     for line in document.lines().map(str::trim) {
         if let Some(text) = line.strip_prefix('#') {
+            if used {
+                comment.clear();
+                used = false;
+            }
             comment.push(text.trim());
         } else if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
             name.trim().clone_into(&mut section);
@@ -109,7 +115,7 @@ fn meanings(document: &str) -> BTreeMap<String, String> {
                 format!("{section}.{name}")
             };
             found.insert(path, comment.join(" "));
-            comment.clear();
+            used = true;
         } else {
             comment.clear();
         }
