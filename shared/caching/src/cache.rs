@@ -185,13 +185,15 @@ impl Cache {
         F: FnOnce() -> Loading,
         Loading: Future<Output = Result<T, E>>,
     {
+        // On board before the look into the cache: a load that ends while the cache answers "absent"
+        // is then seen below.
+        let arrived = Instant::now();
+        let seat = self.flights.board(key);
         if let Some(value) = self.get(key).await {
             return Ok(value);
         }
-        let arrived = Instant::now();
-        let seat = self.flights.board(key);
         let mut landed = seat.turn().await;
-        // Only what finished after this caller had missed is surely no older than a fresh read.
+        // An older value was in the cache when this caller looked, and has expired since.
         if let Some((json, at)) = &*landed
             && *at >= arrived
             && let Ok(value) = serde_json::from_str(json)
@@ -201,9 +203,9 @@ impl Cache {
         let value = load().await?;
         if let Ok(json) = serde_json::to_string(&value) {
             let json: Arc<str> = json.into();
-            *landed = Some((Arc::clone(&json), Instant::now()));
             // The value is right whether or not it could be kept.
-            let _ = self.write(key, &[], json, ttl).await;
+            let _ = self.write(key, &[], Arc::clone(&json), ttl).await;
+            *landed = Some((json, Instant::now()));
         }
         Ok(value)
     }

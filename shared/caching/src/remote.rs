@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, FromRedisValue, RedisResult, Script};
+use redis::{Client, Cmd, FromRedisValue, RedisResult, Script, ScriptInvocation};
 use tokio::time::{Instant, timeout};
 
 use crate::{CacheError, CacheOptions, Count};
@@ -52,6 +52,23 @@ if remaining < 0 then
 end
 return {count, remaining}
 ";
+
+/// What is sent: so that one function bounds and repeats both.
+#[derive(Clone, Copy)]
+enum Call<'a> {
+    Command(&'a Cmd),
+    Script(&'a ScriptInvocation<'a>),
+}
+
+impl Call<'_> {
+    async fn send<T: FromRedisValue>(self, connection: &ConnectionManager) -> RedisResult<T> {
+        let mut connection = connection.clone();
+        match self {
+            Self::Command(command) => command.query_async(&mut connection).await,
+            Self::Script(script) => script.invoke_async(&mut connection).await,
+        }
+    }
+}
 
 pub(crate) struct Remote {
     connection: ConnectionManager,
@@ -101,7 +118,7 @@ impl Remote {
             return None;
         }
         let command = Cmd::get(self.value_key(key));
-        let found: Option<String> = self.query(&command).await.ok()?;
+        let found: Option<String> = self.bounded(Call::Command(&command)).await.ok()?;
         found.map(Arc::from)
     }
 
@@ -121,18 +138,18 @@ impl Remote {
             call.key(format!("{}:t:{tag}", self.prefix));
         }
         call.arg(json).arg(millis(ttl));
-        self.bounded(async |mut connection| call.invoke_async(&mut connection).await)
-            .await
+        self.bounded(Call::Script(&call)).await
     }
 
     pub(crate) async fn remove(&self, key: &str) -> Result<(), CacheError> {
-        self.query(&Cmd::unlink(self.value_key(key))).await
+        let command = Cmd::unlink(self.value_key(key));
+        self.bounded(Call::Command(&command)).await
     }
 
     pub(crate) async fn purge_tag(&self, tag: &str) -> Result<(), CacheError> {
-        let call = self.purge.key(format!("{}:t:{tag}", self.prefix));
-        self.bounded(async |mut connection| call.invoke_async(&mut connection).await)
-            .await
+        let mut call = self.purge.prepare_invoke();
+        call.key(format!("{}:t:{tag}", self.prefix));
+        self.bounded(Call::Script(&call)).await
     }
 
     pub(crate) async fn increment(
@@ -141,12 +158,11 @@ impl Remote {
         by: u64,
         window: Duration,
     ) -> Result<Count, CacheError> {
-        let mut call = self.increment.key(self.counter_key(key));
-        call.arg(i64::try_from(by).unwrap_or(i64::MAX))
+        let mut call = self.increment.prepare_invoke();
+        call.key(self.counter_key(key))
+            .arg(i64::try_from(by).unwrap_or(i64::MAX))
             .arg(millis(window).max(1));
-        let (count, remaining): (u64, u64) = self
-            .bounded(async |mut connection| call.invoke_async(&mut connection).await)
-            .await?;
+        let (count, remaining): (u64, u64) = self.bounded(Call::Script(&call)).await?;
         Ok(Count {
             count,
             remaining: Duration::from_millis(remaining),
@@ -154,29 +170,22 @@ impl Remote {
     }
 
     pub(crate) async fn reset(&self, key: &str) -> Result<(), CacheError> {
-        self.query(&Cmd::unlink(self.counter_key(key))).await
+        let command = Cmd::unlink(self.counter_key(key));
+        self.bounded(Call::Command(&command)).await
     }
 
     pub(crate) async fn ping(&self) -> Result<(), CacheError> {
-        self.query(&redis::cmd("PING")).await
-    }
-
-    async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, CacheError> {
-        self.bounded(async |mut connection| command.query_async(&mut connection).await)
-            .await
+        self.bounded(Call::Command(&redis::cmd("PING"))).await
     }
 
     /// Makes the call within the time-out, once more when the connection turns out to be dead: the
     /// first call after Redis was restarted finds that out, and need not fail for it. A counter whose
     /// answer was lost may so be counted twice, which errs on the strict side.
-    async fn bounded<T>(
-        &self,
-        call: impl AsyncFn(ConnectionManager) -> RedisResult<T>,
-    ) -> Result<T, CacheError> {
+    async fn bounded<T: FromRedisValue>(&self, call: Call<'_>) -> Result<T, CacheError> {
         let attempts = async {
-            match call(self.connection.clone()).await {
+            match call.send(&self.connection).await {
                 Err(error) if error.is_io_error() && !error.is_timeout() => {
-                    call(self.connection.clone()).await
+                    call.send(&self.connection).await
                 }
                 other => other,
             }

@@ -50,9 +50,14 @@ impl Drop for Server {
     }
 }
 
+/// A port that stays free while the server is down: below those that the system hands out by itself,
+/// and another one in each test process.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+    let first = std::process::id() % 2_000;
+    (0..2_000)
+        .map(|step| 30_000 + u16::try_from((first + step) % 2_000).unwrap())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 fn client(port: u16) -> Cache {
