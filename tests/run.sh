@@ -124,7 +124,14 @@ tests() {
         --show-progress none ${nextest_arguments[@]+"${nextest_arguments[@]}"} </dev/null
 }
 
-examples() { cargo test --quiet --locked --workspace --doc; }
+# One report per package, nearly all of them empty: shown only when something is wrong.
+examples() {
+    local report
+    report=$(cargo test --quiet --locked --workspace --doc 2>&1) || {
+        echo "$report"
+        return 1
+    }
+}
 
 find_cargo_deny() {
     local tools=${CARGO_TARGET_DIR:-target}/tools/cargo-deny-$cargo_deny_version

@@ -13,7 +13,8 @@ pub(crate) struct Store {
     cleanup: Cleanup,
 }
 
-enum Cleanup {
+/// What a test leaves behind, to be removed.
+pub(crate) enum Cleanup {
     Nothing,
     Folder(PathBuf),
     Database { server: String, name: String },
@@ -31,6 +32,17 @@ pub(crate) async fn on_each_engine(test: impl AsyncFn(&Store)) {
 }
 
 pub(crate) async fn open_store(engine: &str) -> Store {
+    let (options, cleanup) = fresh(engine);
+    Store {
+        db: Db::open(&options).await.unwrap(),
+        shareable: engine != "memory",
+        options,
+        cleanup,
+    }
+}
+
+/// Where a store can be opened that does not exist yet.
+pub(crate) fn fresh(engine: &str) -> (StoreOptions, Cleanup) {
     let name = format!("test_{}", uuid::Uuid::new_v4().simple());
     let (url, cleanup) = match engine {
         "memory" => ("sqlite::memory:".to_owned(), Cleanup::Nothing),
@@ -48,22 +60,15 @@ pub(crate) async fn open_store(engine: &str) -> Store {
             (url, Cleanup::Database { server, name })
         }
     };
-    let options = StoreOptions::new(url);
-    Store {
-        db: Db::open(&options).await.unwrap(),
-        shareable: engine != "memory",
-        options,
-        cleanup,
-    }
+    (StoreOptions::new(url), cleanup)
 }
 
-impl Store {
-    pub(crate) async fn remove(self) {
-        self.db.close().await;
-        match self.cleanup {
-            Cleanup::Nothing => {}
-            Cleanup::Folder(folder) => std::fs::remove_dir_all(folder).unwrap(),
-            Cleanup::Database { server, name } => {
+impl Cleanup {
+    pub(crate) async fn run(self) {
+        match self {
+            Self::Nothing => {}
+            Self::Folder(folder) => std::fs::remove_dir_all(folder).unwrap(),
+            Self::Database { server, name } => {
                 let server = Db::open(&StoreOptions::new(server)).await.unwrap();
                 query(sqlx::AssertSqlSafe(format!(
                     "DROP DATABASE {name} WITH (FORCE)"
@@ -74,6 +79,13 @@ impl Store {
                 server.close().await;
             }
         }
+    }
+}
+
+impl Store {
+    pub(crate) async fn remove(self) {
+        self.db.close().await;
+        self.cleanup.run().await;
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
