@@ -75,10 +75,6 @@ const ROUNDS: u32 = 4;
 ///
 /// # Errors
 /// Those of the store; a race with other claims is not one.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "each is a different fact about the claim"
-)]
 pub async fn claim(
     tx: &mut Tx,
     key: &IdempotencyKey,

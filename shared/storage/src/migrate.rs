@@ -39,14 +39,15 @@ impl Db {
     ) -> Result<(), StoreError> {
         let mut ordered: Vec<&Migration> = migrations.iter().collect();
         ordered.sort_by_key(|migration| migration.version);
-        if let Some(twice) = ordered
-            .windows(2)
-            .find_map(|pair| matches!(pair, [a, b] if a.version == b.version).then_some(pair))
-        {
-            let version = twice.first().map_or(0, |migration| migration.version);
-            return Err(StoreError::Settings(format!(
-                "two migrations {set}/{version:04}"
-            )));
+        for pair in ordered.windows(2) {
+            if let [one, two] = pair
+                && one.version == two.version
+            {
+                return Err(StoreError::Settings(format!(
+                    "two migrations {set}/{:04}",
+                    one.version
+                )));
+            }
         }
 
         let mut tx = self.begin().await?;
