@@ -6,12 +6,16 @@ mod auth;
 mod breaker;
 mod bulkhead;
 mod call;
+#[cfg(test)]
+mod call_tests;
 mod classify;
 mod client;
 mod engine;
 mod error;
 mod metrics;
 mod oauth2;
+#[cfg(test)]
+mod oauth2_tests;
 mod outgoing;
 mod pacing;
 mod policy;
