@@ -1,5 +1,11 @@
 //! The client against real servers on port 0: what goes over the wire, and what a broken wire does.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "the whole file is a test: what it unwraps, it asserts"
+)]
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
