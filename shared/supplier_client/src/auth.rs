@@ -8,7 +8,9 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::CallCx;
 use crate::error::{Sent, SupplierError, SupplierErrorKind};
+use crate::oauth2::{AccessToken, OAuth2Client};
 
 /// The credentials of a client.
 #[derive(Clone, Default)]
@@ -25,6 +27,8 @@ pub enum Auth {
         /// Its value.
         secret: SecretString,
     },
+    /// `Authorization: Bearer …` with a token that is fetched and renewed.
+    OAuth2(Arc<OAuth2Client>),
     /// A signature made anew for each attempt.
     Custom(Arc<dyn Signer>),
 }
@@ -51,41 +55,65 @@ pub struct Signable<'r> {
     pub now: Timestamp,
 }
 
+impl Auth {
+    /// The token for an attempt, if this kind has tokens.
+    pub(crate) async fn token(
+        &self,
+        cx: &CallCx,
+    ) -> Result<Option<Arc<AccessToken>>, SupplierError> {
+        match self {
+            Self::OAuth2(client) => client.token(cx).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Adds the headers that authenticate an attempt.
+    pub(crate) fn apply(
+        &self,
+        token: Option<&AccessToken>,
+        request: &Signable<'_>,
+        headers: &mut HeaderMap,
+    ) -> Result<(), SupplierError> {
+        let (name, value) = match self {
+            Self::None => return Ok(()),
+            Self::Bearer(token) => (AUTHORIZATION, bearer(token)),
+            Self::OAuth2(_) => match token {
+                Some(token) => (AUTHORIZATION, bearer(&token.secret)),
+                None => return Ok(()),
+            },
+            Self::Header { name, secret } => (name.clone(), secret.expose_secret().to_owned()),
+            Self::Custom(signer) => {
+                for (name, mut value) in signer.sign(request)? {
+                    value.set_sensitive(true);
+                    if let Some(name) = name {
+                        headers.insert(name, value);
+                    }
+                }
+                return Ok(());
+            }
+        };
+        let mut value = HeaderValue::from_str(&value).map_err(|_| {
+            let detail = format!("the secret for header {name} cannot stand in a header");
+            SupplierError::new(SupplierErrorKind::NotAuthorised, detail).with_sent(Sent::No)
+        })?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok(())
+    }
+}
+
+fn bearer(token: &SecretString) -> String {
+    format!("Bearer {}", token.expose_secret())
+}
+
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "None",
             Self::Bearer(_) => "Bearer([masked])",
             Self::Header { .. } => "Header([masked])",
+            Self::OAuth2(_) => "OAuth2([masked])",
             Self::Custom(_) => "Custom",
         })
     }
-}
-
-/// Sets `Authorization: Bearer …`.
-pub(crate) fn set_bearer(
-    headers: &mut HeaderMap,
-    token: &SecretString,
-) -> Result<(), SupplierError> {
-    set_secret(
-        headers,
-        AUTHORIZATION,
-        &format!("Bearer {}", token.expose_secret()),
-    )
-}
-
-/// Sets a header that nothing may print.
-pub(crate) fn set_secret(
-    headers: &mut HeaderMap,
-    name: HeaderName,
-    secret: &str,
-) -> Result<(), SupplierError> {
-    let mut value = HeaderValue::from_str(secret).map_err(|_| {
-        let detail =
-            format!("the secret for header {name} holds characters that HTTP does not allow");
-        SupplierError::new(SupplierErrorKind::NotAuthorised, detail).with_sent(Sent::No)
-    })?;
-    value.set_sensitive(true);
-    headers.insert(name, value);
-    Ok(())
 }

@@ -26,6 +26,18 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// The `outcome` label of metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Answer => "answer",
+            Self::Throttled => "throttled",
+            Self::Failure { .. } => "failure",
+        }
+    }
+}
+
 /// Judges a complete answer. It sees the request too: what a 404 means may depend on the operation.
 pub type Classifier = fn(&WireRequest, &WireResponse) -> Verdict;
 

@@ -1,22 +1,26 @@
-//! The client.
+//! The client of one supplier: what is fixed about it, and what it shares between its calls. One call's
+//! way through the policies is in [`crate::call`].
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use travel_types::Clock;
 use url::Url;
 
-use crate::auth::{Auth, Signable, set_bearer, set_secret};
-use crate::classify::{Classifier, settle, unless_unknown};
-use crate::engine::{Engine, HttpEngine, Outgoing, SendCause, SendFailure};
-use crate::error::{Blame, Sent, SupplierError, SupplierErrorKind};
+use crate::auth::Auth;
+use crate::breaker::{Breaker, BreakerState};
+use crate::bulkhead::Bulkhead;
+use crate::classify::Classifier;
+use crate::engine::{Engine, HttpEngine};
+use crate::error::SupplierError;
 use crate::metrics::SupplierMetrics;
+use crate::pacing::Pacer;
 use crate::policy::Policy;
+use crate::retry::{Backoff, RetryBudget};
 use crate::wire::{WireRequest, WireResponse};
 use crate::{CallCx, Transport};
-use secrecy::ExposeSecret;
 
 /// What is fixed about a client.
 #[derive(Clone, Debug)]
@@ -25,7 +29,7 @@ pub struct ApiClientConfig {
     pub name: String,
     /// Scheme, host, port and perhaps a path prefix, which is kept.
     pub base_url: Url,
-    /// Headers of every call; a request's own header of that name wins.
+    /// Headers of every call; a request's own header of that name wins. No secrets: see [`Auth`].
     pub headers: Vec<(String, String)>,
     /// Whether the other side is one of our own services, which is told the deadline.
     pub internal: bool,
@@ -47,7 +51,7 @@ impl ApiClientConfig {
     /// A client without headers of its own and with the default policy.
     ///
     /// # Errors
-    /// [`ConfigError`] if the URL is none, is not `http` or `https`, or holds a password, a query or a
+    /// [`ConfigError`] if the URL is none, is not `http` or `https`, or holds a user, a query or a
     /// fragment.
     pub fn new(name: impl Into<String>, base_url: &str) -> Result<Self, ConfigError> {
         let name = name.into();
@@ -99,22 +103,52 @@ impl ApiClientConfig {
         self.internal = true;
         self
     }
+
+    /// The same with jitter that is drawn alike each time.
+    #[must_use]
+    pub fn jitter_seed(mut self, seed: u64) -> Self {
+        self.jitter_seed = Some(seed);
+        self
+    }
 }
 
-/// The client of one supplier or service.
+/// How a client stands, for a health page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientStatus {
+    /// The supplier's name.
+    pub name: String,
+    /// The state of its breaker.
+    pub breaker: BreakerState,
+    /// How long the breaker keeps attempts away, if it does.
+    pub retry_in: Option<Duration>,
+    /// How long the supplier's own `Retry-After` keeps attempts away, if it does.
+    pub paused_for: Option<Duration>,
+    /// Attempts in the breaker's window.
+    pub attempts: u32,
+    /// Failures among them.
+    pub failures: u32,
+    /// Retries that the budget would pay for now.
+    pub retries_left: u64,
+}
+
+/// The client of one supplier or service: one per process and supplier, shared by all calls.
 pub struct ApiClient {
-    config: ApiClientConfig,
-    headers: HeaderMap,
-    classifier: Classifier,
-    auth: Auth,
-    #[allow(dead_code, reason = "counted from the next commit on")]
-    metrics: SupplierMetrics,
-    clock: Clock,
-    engine: Box<dyn Engine>,
+    pub(crate) config: ApiClientConfig,
+    pub(crate) headers: HeaderMap,
+    pub(crate) classifier: Classifier,
+    pub(crate) auth: Auth,
+    pub(crate) metrics: SupplierMetrics,
+    pub(crate) clock: Clock,
+    pub(crate) engine: Box<dyn Engine>,
+    pub(crate) bulkhead: Bulkhead,
+    pub(crate) pacer: Pacer,
+    pub(crate) breaker: Breaker,
+    pub(crate) budget: RetryBudget,
+    pub(crate) backoff: Backoff,
 }
 
 impl ApiClient {
-    /// A client.
+    /// A client. `classifier` is [`crate::by_status`] unless the supplier's statuses mislead.
     ///
     /// # Errors
     /// [`ConfigError`] for numbers or headers that make no sense, or a machine without TLS roots.
@@ -124,6 +158,25 @@ impl ApiClient {
         auth: Auth,
         metrics: &SupplierMetrics,
         clock: Clock,
+    ) -> Result<Self, ConfigError> {
+        let connect = Duration::from_millis(config.policy.connect_timeout_ms);
+        let engine =
+            HttpEngine::new(connect, config.policy.max_response_bytes).map_err(|fault| {
+                ConfigError {
+                    name: config.name.clone(),
+                    fault,
+                }
+            })?;
+        Self::with_engine(config, classifier, auth, metrics, clock, Box::new(engine))
+    }
+
+    pub(crate) fn with_engine(
+        config: ApiClientConfig,
+        classifier: Classifier,
+        auth: Auth,
+        metrics: &SupplierMetrics,
+        clock: Clock,
+        engine: Box<dyn Engine>,
     ) -> Result<Self, ConfigError> {
         let wrong = |fault: String| ConfigError {
             name: config.name.clone(),
@@ -142,111 +195,43 @@ impl ApiClient {
             };
             headers.insert(header, value);
         }
-        let connect = Duration::from_millis(config.policy.connect_timeout_ms);
-        let engine = HttpEngine::new(connect, config.policy.max_response_bytes).map_err(wrong)?;
+        let policy = &config.policy;
+        let observer = metrics.breaker_observer(&config.name);
         Ok(Self {
-            config,
             headers,
             classifier,
             auth,
             metrics: metrics.clone(),
             clock,
-            engine: Box::new(engine),
+            engine,
+            bulkhead: Bulkhead::new(&policy.bulkhead),
+            pacer: Pacer::new(&policy.pacing),
+            breaker: Breaker::new(policy.breaker.clone(), observer),
+            budget: RetryBudget::new(&policy.retry),
+            backoff: Backoff::new(&policy.retry, config.jitter_seed),
+            config,
         })
     }
 
-    fn url(&self, request: &WireRequest) -> Result<Url, SupplierError> {
-        let prefix = self.config.base_url.path().trim_end_matches('/');
-        let path = format!("{prefix}{}", request.path());
-        let mut url = self.config.base_url.clone();
-        url.set_path(&path);
-        if !request.path().starts_with('/') || url.path() != path {
-            let detail = format!("path {:?} would not arrive as written", request.path());
-            return Err(
-                SupplierError::new(SupplierErrorKind::InvalidRequest, detail).with_sent(Sent::No),
-            );
+    /// How the client stands now.
+    pub fn status(&self) -> ClientStatus {
+        let now = Instant::now();
+        let (attempts, failures) = self.breaker.window(now);
+        ClientStatus {
+            name: self.config.name.clone(),
+            breaker: self.breaker.state(now),
+            retry_in: self.breaker.refusal(now),
+            paused_for: self.pacer.paused_for(now),
+            attempts,
+            failures,
+            retries_left: self.budget.left(),
         }
-        url.set_query(request.encoded_query().as_deref());
-        Ok(url)
-    }
-
-    fn outgoing(&self, cx: &CallCx, request: &WireRequest) -> Result<Outgoing, SupplierError> {
-        if let Some(fault) = request.fault() {
-            return Err(
-                SupplierError::new(SupplierErrorKind::InvalidRequest, fault).with_sent(Sent::No)
-            );
-        }
-        let url = self.url(request)?;
-        let mut headers = self.headers.clone();
-        for (name, value) in request.headers() {
-            headers.insert(name.clone(), value.clone());
-        }
-        cx.correlation.apply(&mut headers);
-        match &self.auth {
-            Auth::None => {}
-            Auth::Bearer(token) => set_bearer(&mut headers, token)?,
-            Auth::Header { name, secret } => {
-                set_secret(&mut headers, name.clone(), secret.expose_secret())?;
-            }
-            Auth::Custom(signer) => {
-                let target = &url[url::Position::BeforePath..];
-                let signed = signer.sign(&Signable {
-                    method: request.method(),
-                    target,
-                    body: request.body_bytes(),
-                    now: self.clock.now(),
-                })?;
-                for (name, mut value) in signed {
-                    value.set_sensitive(true);
-                    if let Some(name) = name {
-                        headers.insert(name, value);
-                    }
-                }
-            }
-        }
-        Ok(Outgoing {
-            method: request.method().clone(),
-            url,
-            headers,
-            body: request.body_bytes().clone(),
-        })
     }
 }
 
 #[async_trait]
 impl Transport for ApiClient {
     async fn call(&self, cx: &CallCx, request: WireRequest) -> Result<WireResponse, SupplierError> {
-        let outgoing = self.outgoing(cx, &request)?;
-        let attempt = Duration::from_millis(self.config.policy.attempt_timeout_ms);
-        let until = cx.deadline.min(Instant::now() + attempt);
-        let sent = timeout_at(until, self.engine.send(outgoing)).await;
-        let sent = sent.unwrap_or_else(|_| {
-            Err(SendFailure {
-                sent: Sent::Maybe,
-                blame: Blame::Supplier,
-                cause: SendCause::TimedOut,
-                detail: "no complete answer in time".to_owned(),
-            })
-        });
-        match sent {
-            Ok(incoming) => {
-                let response =
-                    WireResponse::new(&request, incoming.status, incoming.headers, incoming.body);
-                let verdict = (self.classifier)(&request, &response);
-                settle(&request, response, verdict, None)
-            }
-            Err(failure) => {
-                let kind = match failure.cause {
-                    SendCause::TimedOut => SupplierErrorKind::Timeout,
-                    SendCause::Unbuildable => SupplierErrorKind::InvalidRequest,
-                    SendCause::TooLarge => SupplierErrorKind::Protocol,
-                    SendCause::Connect | SendCause::Broken => SupplierErrorKind::Unavailable,
-                };
-                let error = SupplierError::new(kind, failure.detail)
-                    .with_blame(failure.blame)
-                    .with_sent(failure.sent);
-                Err(unless_unknown(&request, error))
-            }
-        }
+        self.observed(cx, &request).await
     }
 }

@@ -51,6 +51,19 @@ pub(crate) enum SendCause {
     TimedOut,
 }
 
+impl SendCause {
+    /// The `outcome` label of metrics.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unbuildable => "unbuildable",
+            Self::Connect => "connect",
+            Self::Broken => "broken",
+            Self::TooLarge => "too_large",
+            Self::TimedOut => "timeout",
+        }
+    }
+}
+
 /// Sends a request once. A trait so that the policies are tested on a paused clock, which a real socket
 /// does not obey.
 #[async_trait]

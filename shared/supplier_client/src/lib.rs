@@ -3,12 +3,23 @@
 //! credentials, correlation, metrics. `docs/integration-layer.md` is the manual.
 
 mod auth;
+mod breaker;
+mod bulkhead;
+mod call;
+#[cfg(test)]
+mod call_tests;
 mod classify;
 mod client;
 mod engine;
 mod error;
 mod metrics;
+mod oauth2;
+#[cfg(test)]
+mod oauth2_tests;
+mod outgoing;
+mod pacing;
 mod policy;
+mod retry;
 pub mod scripted;
 mod wire;
 
@@ -17,10 +28,12 @@ use telemetry::Correlation;
 use tokio::time::Instant;
 
 pub use auth::{Auth, Signable, Signer};
+pub use breaker::BreakerState;
 pub use classify::{Classifier, Verdict, by_status};
-pub use client::{ApiClient, ApiClientConfig, ConfigError};
+pub use client::{ApiClient, ApiClientConfig, ClientStatus, ConfigError};
 pub use error::{Blame, Retry, Sent, SupplierError, SupplierErrorKind};
 pub use metrics::SupplierMetrics;
+pub use oauth2::{CredentialsIn, OAuth2Client, OAuth2Config};
 pub use policy::{
     BreakerPolicy, BulkheadPolicy, POLICY_DEFAULTS, PacingPolicy, Policy, RetryPolicy,
 };

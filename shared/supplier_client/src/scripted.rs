@@ -140,3 +140,58 @@ impl Transport for ScriptedWire {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use telemetry::Correlation;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::Safety;
+
+    fn cx() -> CallCx {
+        CallCx::new(Instant::now() + Duration::from_secs(1), Correlation::new())
+    }
+
+    #[tokio::test]
+    async fn it_answers_in_order_judges_as_the_client_does_and_records() {
+        let lost = SupplierError::new(SupplierErrorKind::OutcomeUnknown, "lost");
+        let wire = ScriptedWire::new(vec![
+            ("GET /offers", 200, r#"{"id":1}"#),
+            ("POST /orders", 422, "{}"),
+            ("POST /orders", 502, "<html>"),
+        ])
+        .then("GET /orders", 429, &[("retry-after", "1")], "")
+        .then_error("POST /orders", lost.clone());
+        let get = |path| WireRequest::get("read", path);
+        let order = || WireRequest::post("order", "/orders", Safety::Unsafe);
+        let cx = cx();
+        let offer = wire.call(&cx, get("/offers").query("limit", 2)).await;
+        assert_eq!(&offer.unwrap().body[..], br#"{"id":1}"#);
+        assert_eq!(wire.call(&cx, order()).await.unwrap().status, 422);
+        let unknown = wire.call(&cx, order()).await.unwrap_err();
+        assert_eq!(unknown.kind, SupplierErrorKind::OutcomeUnknown);
+        assert_eq!(wire.unmet(), ["GET /orders", "POST /orders"]);
+        let limited = wire.call(&cx, get("/orders")).await.unwrap_err();
+        assert_eq!(limited.kind, SupplierErrorKind::RateLimited);
+        assert_eq!(wire.call(&cx, order()).await.unwrap_err(), lost);
+        assert!(wire.unmet().is_empty());
+        assert_eq!(wire.requests().len(), 5);
+        assert_eq!(
+            wire.requests()[0].query_pairs(),
+            [("limit".to_owned(), "2".to_owned())]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_unexpected_request_is_named_beside_what_was_expected() {
+        let wire = ScriptedWire::new(vec![("GET /offers", 200, "")]);
+        for told in ["expected GET /offers, got GET /else", "no further request"] {
+            let request = WireRequest::get("read", "/else");
+            let error = wire.call(&cx(), request).await.unwrap_err();
+            assert!(error.detail.contains(told), "{error}");
+        }
+    }
+}

@@ -109,6 +109,15 @@ impl WireRequest {
         self
     }
 
+    /// A header that nothing below may print.
+    pub(crate) fn secret_header(self, name: &'static str, value: &str) -> Self {
+        let mut request = self.header(name, value);
+        if let Some(value) = request.headers.get_mut(name) {
+            value.set_sensitive(true);
+        }
+        request
+    }
+
     /// The body, as JSON.
     ///
     /// # Errors
