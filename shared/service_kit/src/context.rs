@@ -1,6 +1,5 @@
 //! What a handler knows of its request beside its input.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -92,12 +91,4 @@ pub(crate) fn wants_problem_json(headers: &http::HeaderMap) -> bool {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .any(|value| value.contains("application/problem+json"))
-}
-
-/// Turns a response that cannot fail into one that can, for services of tower.
-pub(crate) fn infallible<T>(result: Result<T, Infallible>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(never) => match never {},
-    }
 }

@@ -13,6 +13,7 @@ mod listener;
 mod observe;
 pub mod openapi;
 mod params;
+mod program;
 mod spec;
 
 pub use context::{Cx, Deadline};
@@ -23,7 +24,8 @@ pub use health::{Check, Health, health_of};
 pub use launch::{Running, StartError, start};
 pub use listener::{Limits, bind};
 pub use params::{Params, date, whole};
-pub use spec::{Access, App, Context, Profile, ServiceSpec};
+pub use program::{Options, exit_with, main, run_alone, shutdown_signal, start_logging};
+pub use spec::{Access, App, BoxFuture, Context, Profile, ServiceSpec};
 
 /// The keys that every service has, with their defaults and meanings.
 pub const CONFIG: &str = include_str!("../config.default.toml");

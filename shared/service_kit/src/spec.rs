@@ -129,15 +129,13 @@ impl Context {
     ///
     /// # Errors
     /// [`StartError`] when its address is not valid. A cache that is down is not an error.
-    pub async fn open_cache(&self) -> Result<Cache, StartError> {
+    pub fn open_cache(&self) -> Result<Cache, StartError> {
         let options = CacheOptions {
             url: self.settings.get("cache.url")?,
             prefix: format!("interline:{}:", self.name),
             capacity_bytes: self.settings.get("cache.capacity_bytes")?,
             timeout: Duration::from_millis(self.settings.get("cache.timeout_ms")?),
         };
-        Cache::open(&options)
-            .await
-            .map_err(|error| StartError::Other(format!("cache: {error}")))
+        Cache::open(&options).map_err(|error| StartError::Other(format!("cache: {error}")))
     }
 }

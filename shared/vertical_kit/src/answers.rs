@@ -60,7 +60,9 @@ pub(crate) async fn keep(
         failure.render(&cx.correlation, &cx.clock, problem_json, path)
     });
     let (parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, 4 << 20).await.unwrap_or_default();
+    let body = axum::body::to_bytes(body, 4 << 20)
+        .await
+        .unwrap_or_default();
     StoredAnswer {
         status: parts.status.as_u16(),
         headers: KEPT

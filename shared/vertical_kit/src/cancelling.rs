@@ -237,11 +237,7 @@ impl Desk {
         Ok(kept)
     }
 
-    async fn cancellation_state(
-        &self,
-        cx: &Cx,
-        id: CancellationId,
-    ) -> Result<Response, ApiError> {
+    async fn cancellation_state(&self, cx: &Cx, id: CancellationId) -> Result<Response, ApiError> {
         let stored = self.0.ledger.cancellation(id).await?;
         let cancellation = stored
             .ok_or_else(|| ApiError::new(&codes::NOT_FOUND))?
@@ -255,7 +251,10 @@ impl Desk {
                 ));
             }
         };
-        let location = format!("/api/v1/{}/orders/{}", self.0.vertical, cancellation.order_id);
+        let location = format!(
+            "/api/v1/{}/orders/{}",
+            self.0.vertical, cancellation.order_id
+        );
         let mut response = cx.success(status, cancellation, Map::new())?;
         if let Ok(location) = HeaderValue::from_str(&location) {
             response.headers_mut().insert(header::LOCATION, location);
@@ -312,10 +311,7 @@ fn cancellable(order: &LedgerOrder) -> Result<(), ApiError> {
     Err(ApiError::new(&codes::CONFLICT).message(why))
 }
 
-fn takeable(
-    quoted: &Cancellation,
-    now: travel_types::jiff::Timestamp,
-) -> Result<(), ApiError> {
+fn takeable(quoted: &Cancellation, now: travel_types::jiff::Timestamp) -> Result<(), ApiError> {
     match quoted.status {
         CancellationStatus::Quoted if quoted.expires_at > now => Ok(()),
         CancellationStatus::Quoted => Err(ApiError::new(&codes::QUOTE_EXPIRED)),

@@ -355,19 +355,21 @@ impl Ledger {
     }
 
     async fn history(&self, id: OrderId) -> Result<Vec<HistoryEntry>, StoreError> {
-        storage::query("SELECT at, event, note FROM order_history WHERE order_id = $1 ORDER BY sequence")
-            .bind(id.to_string())
-            .fetch_all(self.db.pool())
-            .await?
-            .iter()
-            .map(|row| {
-                Ok(HistoryEntry {
-                    at: instant(row, "at")?,
-                    event: row.try_get("event")?,
-                    note: row.try_get("note")?,
-                })
+        storage::query(
+            "SELECT at, event, note FROM order_history WHERE order_id = $1 ORDER BY sequence",
+        )
+        .bind(id.to_string())
+        .fetch_all(self.db.pool())
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(HistoryEntry {
+                at: instant(row, "at")?,
+                event: row.try_get("event")?,
+                note: row.try_get("note")?,
             })
-            .collect()
+        })
+        .collect()
     }
 
     /// Orders of an owner, newest first, older than the one named.
@@ -491,7 +493,14 @@ impl Ledger {
         .bind(to_micros(final_after))
         .execute(&mut *tx)
         .await?;
-        write_history(&mut tx, quoted.order_id, now, "cancellation_outcome_unknown", None).await?;
+        write_history(
+            &mut tx,
+            quoted.order_id,
+            now,
+            "cancellation_outcome_unknown",
+            None,
+        )
+        .await?;
         tx.commit().await
     }
 
@@ -593,11 +602,6 @@ impl Ledger {
         .iter()
         .map(read_cancellation)
         .collect()
-    }
-
-    /// The database below.
-    pub(crate) fn db(&self) -> &Db {
-        &self.db
     }
 }
 

@@ -24,8 +24,8 @@ pub use orders::{HistoryEntry, NewOrder, Order, OrderStatus};
 pub use quotes::{Cancellation, CancellationStatus};
 pub use search::{SearchPage, SupplierAccount};
 pub use supplier::{
-    CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder, PlacedStatus,
-    Searcher, Supplier, Timing,
+    CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
+    PlacedStatus, Searcher, Supplier, Timing,
 };
 
 /// The keys that every vertical has, with their defaults and meanings.

@@ -288,7 +288,10 @@ impl Desk {
             }
         };
         let mut tx = self.0.db.begin().await?;
-        self.0.ledger.confirm(&mut tx, id, placed, status, now).await?;
+        self.0
+            .ledger
+            .confirm(&mut tx, id, placed, status, now)
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -304,7 +307,13 @@ impl Desk {
         let note = "the supplier's answer was lost or unreadable; it is being asked";
         self.0
             .ledger
-            .mark_unknown(id, self.0.clock.now(), next, self.in_future(sure_after), note)
+            .mark_unknown(
+                id,
+                self.0.clock.now(),
+                next,
+                self.in_future(sure_after),
+                note,
+            )
             .await
     }
 
@@ -351,7 +360,9 @@ impl Desk {
     /// What a caller is told about an order as it stands: 201, 202, or why it failed.
     pub(crate) async fn state_of(&self, cx: &Cx, id: OrderId) -> Result<Response, ApiError> {
         let stored = self.0.ledger.order(id).await?;
-        let order = stored.ok_or_else(|| ApiError::new(&codes::NOT_FOUND))?.order;
+        let order = stored
+            .ok_or_else(|| ApiError::new(&codes::NOT_FOUND))?
+            .order;
         let status = match order.status {
             OrderStatus::Pending => StatusCode::ACCEPTED,
             OrderStatus::Failed => {
@@ -370,17 +381,14 @@ impl Desk {
     }
 
     /// The answer to a key that was seen before.
-    async fn repeated(
-        &self,
-        cx: &Cx,
-        keyed: Keyed,
-        claim: Claim,
-    ) -> Result<Response, ApiError> {
+    async fn repeated(&self, cx: &Cx, keyed: Keyed, claim: Claim) -> Result<Response, ApiError> {
         match claim {
             Claim::Replay(answer) => Ok(give(answer, true)),
             Claim::OtherBody => Err(ApiError::new(&codes::IDEMPOTENCY_KEY_REUSED)),
-            Claim::New | Claim::InProgress => Err(ApiError::new(&codes::IDEMPOTENCY_KEY_IN_USE)
-                .retry_after(Duration::from_secs(1))),
+            Claim::New | Claim::InProgress => {
+                Err(ApiError::new(&codes::IDEMPOTENCY_KEY_IN_USE)
+                    .retry_after(Duration::from_secs(1)))
+            }
             Claim::Abandoned { subject } => {
                 // The first attempt's process died. Its order is in the ledger, and the settler finds
                 // out what became of it: tell how it stands.

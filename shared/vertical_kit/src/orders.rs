@@ -33,9 +33,14 @@ impl OrderStatus {
 
     /// Reads the name back.
     pub(crate) fn read(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Confirmed, Self::Failed, Self::Cancelled]
-            .into_iter()
-            .find(|status| status.as_str() == name)
+        [
+            Self::Pending,
+            Self::Confirmed,
+            Self::Failed,
+            Self::Cancelled,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == name)
     }
 }
 

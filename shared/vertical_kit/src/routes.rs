@@ -56,7 +56,9 @@ async fn get_offer(
     caller.require(Permission::OffersRead)?;
     let absent = || ApiError::new(&codes::NOT_FOUND);
     let id = offer.parse().map_err(|_| absent())?;
-    let mut stored = offer_store::find(&desk.0.db, id).await?.ok_or_else(absent)?;
+    let mut stored = offer_store::find(&desk.0.db, id)
+        .await?
+        .ok_or_else(absent)?;
     if stored.offer.expires_at <= desk.0.clock.now() {
         return Err(ApiError::new(&codes::OFFER_EXPIRED));
     }
@@ -122,8 +124,10 @@ async fn create_order(
 ) -> Result<Response, ApiError> {
     caller.require(Permission::OrdersWrite)?;
     let keyed = keyed(&caller, key?, "orders", uri.path(), &headers, |path| {
-        body.as_ref()
-            .map_or_else(|_| String::new(), |body| fingerprint("POST", path, &body.raw))
+        body.as_ref().map_or_else(
+            |_| String::new(),
+            |body| fingerprint("POST", path, &body.raw),
+        )
     });
     desk.place(&cx, caller.subject(), keyed, body?.value).await
 }
@@ -168,9 +172,15 @@ async fn list_orders(
     if more {
         orders.pop();
     }
-    let next = orders.last().filter(|_| more).map(|order| order.id.to_string());
+    let next = orders
+        .last()
+        .filter(|_| more)
+        .map(|order| order.id.to_string());
     let mut meta = Map::new();
-    meta.insert("next_cursor".to_owned(), next.map_or(Value::Null, Value::String));
+    meta.insert(
+        "next_cursor".to_owned(),
+        next.map_or(Value::Null, Value::String),
+    );
     cx.success(StatusCode::OK, orders, meta)
 }
 
@@ -196,8 +206,7 @@ async fn get_order(
     let absent = || ApiError::new(&codes::NOT_FOUND);
     let id = order.parse().map_err(|_| absent())?;
     let order = desk.0.ledger.order(id).await?.ok_or_else(absent)?;
-    let readable =
-        order.owner == caller.subject() || caller.0.may(Permission::OrdersReadAny);
+    let readable = order.owner == caller.subject() || caller.0.may(Permission::OrdersReadAny);
     if !readable {
         return Err(absent());
     }
@@ -273,9 +282,14 @@ async fn confirm_cancellation(
     let id = cancellation
         .parse()
         .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
-    let keyed = keyed(&caller, key?, "cancellations", uri.path(), &headers, |path| {
-        fingerprint("POST", path, b"")
-    });
+    let keyed = keyed(
+        &caller,
+        key?,
+        "cancellations",
+        uri.path(),
+        &headers,
+        |path| fingerprint("POST", path, b""),
+    );
     desk.confirm_cancellation(&cx, caller.subject(), keyed, id)
         .await
 }

@@ -132,12 +132,15 @@ impl Desk {
     pub async fn search_page(&self, cursor: &str, limit: u32) -> Result<SearchPage, ApiError> {
         let (id, position) = read_cursor(cursor).ok_or_else(|| {
             let mut fields = travel_types::FieldErrors::new();
-            fields.add("cursor", "INVALID_PARAMETER", "must be a next_cursor of an earlier answer");
+            fields.add(
+                "cursor",
+                "INVALID_PARAMETER",
+                "must be a next_cursor of an earlier answer",
+            );
             ApiError::invalid(fields)
         })?;
         let now = self.0.clock.now();
-        let found =
-            offer_store::page(&self.0.db, &id.to_string(), position, limit, now).await?;
+        let found = offer_store::page(&self.0.db, &id.to_string(), position, limit, now).await?;
         let (offers, meta, total) = found.ok_or_else(|| {
             ApiError::new(&codes::OFFER_EXPIRED)
                 .message("The search behind this cursor is over. Search again.")
@@ -153,7 +156,12 @@ impl Desk {
         let default_expiry = self.in_future(self.0.numbers.offer_life);
         let mut offers = Vec::new();
         let mut accounts = Vec::new();
-        for Asked { name, result, latency } in asked {
+        for Asked {
+            name,
+            result,
+            latency,
+        } in asked
+        {
             let status = match &result {
                 Ok(_) => "ok",
                 Err(failure) if failure.kind == SupplierErrorKind::Timeout => "timeout",
@@ -165,7 +173,9 @@ impl Desk {
             let mut found = result.unwrap_or_default();
             if let Some(currency) = currency {
                 let all = found.offers.len();
-                found.offers.retain(|offer| offer.total.currency() == currency);
+                found
+                    .offers
+                    .retain(|offer| offer.total.currency() == currency);
                 let left_out = all - found.offers.len();
                 let reason = format!("is not priced in {currency}");
                 found.rejected.extend(std::iter::repeat_n(reason, left_out));
@@ -184,8 +194,7 @@ impl Desk {
             });
             offers.extend(found.offers.into_iter().map(|offer| {
                 let id = OfferId::new(&self.0.clock);
-                let (offer, handle) =
-                    offer.into_offer(id, self.0.vertical, &name, default_expiry);
+                let (offer, handle) = offer.into_offer(id, self.0.vertical, &name, default_expiry);
                 StoredOffer { offer, handle }
             }));
         }

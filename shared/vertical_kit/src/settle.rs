@@ -143,11 +143,17 @@ impl Desk {
             Some((_, PlacedStatus::Pending)) => return Ok(Known::NotYet),
             Some((placed, PlacedStatus::Confirmed)) => {
                 let status = OrderStatus::Confirmed;
-                self.0.ledger.confirm(&mut tx, id, placed, status, now).await?;
+                self.0
+                    .ledger
+                    .confirm(&mut tx, id, placed, status, now)
+                    .await?;
             }
             Some((placed, PlacedStatus::Cancelled)) => {
                 let status = OrderStatus::Cancelled;
-                self.0.ledger.confirm(&mut tx, id, placed, status, now).await?;
+                self.0
+                    .ledger
+                    .confirm(&mut tx, id, placed, status, now)
+                    .await?;
             }
             None if sure => {
                 self.0.ledger.fail(&mut tx, id, "NOT_ORDERED", now).await?;
