@@ -22,7 +22,7 @@ pub use desk::{Desk, DeskParts, Rules};
 pub use offers::{CancellationTerm, Conditions, Offer, PriceChange, RepricedOffer, SupplierOffer};
 pub use orders::{HistoryEntry, NewOrder, Order, OrderStatus};
 pub use quotes::{Cancellation, CancellationStatus};
-pub use search::{SearchPage, SupplierAccount};
+pub use search::{SearchOptions, SearchPage, SupplierAccount};
 pub use supplier::{
     CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
     PlacedStatus, Searcher, Supplier, Timing,

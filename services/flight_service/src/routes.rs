@@ -1,0 +1,171 @@
+//! Every endpoint of the service.
+
+use std::sync::Arc;
+
+use auth::Permission;
+use axum::Router;
+use axum::extract::{FromRef, RawQuery, State};
+use axum::response::Response;
+use http::StatusCode;
+use service_kit::openapi::ErrorBody;
+use service_kit::{ApiError, Caller, Cx, Envelope, Params, whole};
+use travel_types::Place;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use vertical_kit::{Desk, Offer, Searcher, SupplierAccount};
+
+use crate::model::{FlightDetails, FlightSearch, PARAMETERS, Request};
+
+/// The name in paths and answers.
+pub(crate) const VERTICAL: &str = "flights";
+
+type Suppliers = Arc<[Arc<dyn Searcher<FlightSearch>>]>;
+
+#[derive(Clone)]
+struct Flights {
+    desk: Desk,
+    suppliers: Suppliers,
+}
+
+impl FromRef<Flights> for Desk {
+    fn from_ref(flights: &Flights) -> Self {
+        flights.desk.clone()
+    }
+}
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Interline flights", description = "Search, price, order and cancel flights."),
+    tags((name = "flights", description = "Flights: search, price, order, cancel."),
+         (name = "places", description = "Airports and cities.")),
+    components(schemas(FlightDetails, SupplierAccount))
+)]
+struct Document;
+
+/// What is this service's own; the rest is the kit's.
+fn own() -> OpenApiRouter<Flights> {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(search_offers))
+        .routes(routes!(suggest_places))
+}
+
+/// The service's document.
+pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+    let kit: OpenApiRouter<Desk> = vertical_kit::routes::routes();
+    OpenApiRouter::<Desk>::with_openapi(own().into_openapi())
+        .nest("/api/v1/flights", kit)
+        .into_openapi()
+}
+
+/// The running routes.
+pub(crate) fn router(desk: Desk, suppliers: Vec<Arc<dyn Searcher<FlightSearch>>>) -> Router {
+    let (kit, _) = vertical_kit::routes::routes().split_for_parts();
+    let (own, _) = own().split_for_parts();
+    let flights = Flights {
+        desk: desk.clone(),
+        suppliers: suppliers.into(),
+    };
+    own.with_state(flights)
+        .merge(Router::new().nest("/api/v1/flights", kit.with_state(desk)))
+}
+
+/// Searches flights
+///
+/// Asks every supplier at once, merges and ranks what came in time. `meta.suppliers` accounts for each;
+/// `meta.partial` is true when one is missing. `cursor` pages through the same search without asking
+/// again; the other parameters are then not needed.
+#[utoipa::path(
+    get, path = "/api/v1/flights/offers", tag = "flights",
+    params(
+        ("origin" = String, Query, description = "IATA code of an airport or a city.", example = "LHR"),
+        ("destination" = String, Query, description = "IATA code of an airport or a city.", example = "JFK"),
+        ("departure_date" = String, Query, description = "Local date at the origin, YYYY-MM-DD.", example = "2026-12-21"),
+        ("adults" = u32, Query, description = "12 years and older, 1 to 9.", example = 1),
+        ("return_date" = Option<String>, Query, description = "Local date of the way back, YYYY-MM-DD."),
+        ("children" = Option<u32>, Query, description = "2 to 11 years."),
+        ("infants" = Option<u32>, Query, description = "Below 2 years, at most one per adult."),
+        ("cabin" = Option<crate::model::Cabin>, Query, description = "Class of service."),
+        ("max_connections" = Option<u32>, Query, description = "Most changes of plane per direction, 0 to 2."),
+        ("currency" = Option<String>, Query, description = "Only offers priced in this currency (ISO 4217)."),
+        ("sort" = Option<String>, Query, description = "`price` (default), `-price`, `duration` or `departure`."),
+        ("limit" = Option<u32>, Query, description = "Offers per page, 1 to 100, 20 by default."),
+        ("cursor" = Option<String>, Query, description = "`meta.next_cursor` of the page before."),
+    ),
+    responses(
+        (status = 200, description = "Offers, best first.", body = Envelope<Vec<Offer>>),
+        (status = 400, description = "An unknown or repeated parameter.", body = ErrorBody),
+        (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 403, description = "The permission offers:read is missing.", body = ErrorBody),
+        (status = 410, description = "The search behind the cursor is over.", body = ErrorBody),
+        (status = 422, description = "A parameter breaks a rule.", body = ErrorBody),
+        (status = 502, description = "No supplier gave a usable answer.", body = ErrorBody),
+        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
+        (status = 504, description = "No supplier answered in time.", body = ErrorBody),
+    )
+)]
+async fn search_offers(
+    cx: Cx,
+    caller: Caller,
+    State(flights): State<Flights>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::OffersRead)?;
+    let mut known = PARAMETERS.to_vec();
+    known.push("cursor");
+    let mut params = Params::read(query.as_deref(), &known)?;
+    let page = match params.optional("cursor", |text| Ok(text.to_owned())) {
+        Some(cursor) => {
+            let limit = params.optional("limit", whole(1, 100)).unwrap_or(20);
+            params.finish()?;
+            flights.desk.search_page(&cursor, limit).await?
+        }
+        None => {
+            let request = Request::read(params, &cx.clock)?;
+            let options = vertical_kit::SearchOptions {
+                order: request.ranking.order(),
+                limit: request.limit,
+                currency: request.currency,
+            };
+            flights
+                .desk
+                .search(&cx, &flights.suppliers, &request.search, &options)
+                .await?
+        }
+    };
+    cx.success(StatusCode::OK, page.offers, page.meta)
+}
+
+/// Finds airports and cities
+#[utoipa::path(
+    get, path = "/api/v1/places", tag = "places",
+    params(
+        ("query" = String, Query, description = "What somebody typed: a code, or a part of a name.", example = "lon"),
+        ("limit" = Option<u32>, Query, description = "1 to 100, 20 by default."),
+    ),
+    responses(
+        (status = 200, description = "Best match first; cities of several airports are places too.", body = Envelope<Vec<Place>>),
+        (status = 400, description = "An unknown or repeated parameter.", body = ErrorBody),
+        (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 403, description = "The permission offers:read is missing.", body = ErrorBody),
+        (status = 422, description = "A parameter breaks a rule.", body = ErrorBody),
+    )
+)]
+async fn suggest_places(
+    cx: Cx,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::OffersRead)?;
+    let mut params = Params::read(query.as_deref(), &["query", "limit"])?;
+    let text = params.required("query", |text| {
+        let length = text.trim().chars().count();
+        Some(text.to_owned())
+            .filter(|_| (1..=100).contains(&length))
+            .ok_or_else(|| "must have 1 to 100 characters".to_owned())
+    });
+    let limit = params.optional("limit", whole(1, 100)).unwrap_or(20);
+    params.finish()?;
+    let limit = usize::try_from(limit).unwrap_or(20);
+    cx.ok(travel_types::suggest(&text.unwrap_or_default(), limit))
+}

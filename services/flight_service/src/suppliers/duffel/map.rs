@@ -1,0 +1,588 @@
+//! Between Duffel's shapes and ours. Pure functions: what cannot be shown truthfully is refused with a
+//! reason, what looks wrong is kept and flagged.
+
+use serde_json::{Value, json};
+use travel_types::jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use travel_types::{
+    Gender, LocalTime, Money, MoneyError, Place, Title, Traveller, Warning, WarningCode,
+};
+use vertical_kit::{
+    CancellationTerm, Conditions, OrderRequest, PlacedOrder, PlacedStatus, SupplierOffer,
+};
+
+use super::wire;
+use crate::model::{
+    Baggage, Cabin, Carrier, FlightDetails, FlightSearch, Passenger, PassengerKind, Segment, Slice,
+    Stop,
+};
+
+/// The body of an offer request.
+pub(super) fn offer_request(search: &FlightSearch) -> wire::OfferRequest {
+    let slice = |from: &str, to: &str, day: travel_types::jiff::civil::Date| wire::RequestedSlice {
+        origin: from.to_owned(),
+        destination: to.to_owned(),
+        departure_date: day.to_string(),
+    };
+    let mut slices = vec![slice(
+        &search.origin,
+        &search.destination,
+        search.departure_date,
+    )];
+    if let Some(day) = search.return_date {
+        slices.push(slice(&search.destination, &search.origin, day));
+    }
+    let people = [
+        ("adult", search.adults),
+        ("child", search.children),
+        ("infant_without_seat", search.infants),
+    ];
+    let passengers = people
+        .into_iter()
+        .flat_map(|(kind, count)| (0..count).map(move |_| wire::RequestedPassenger { kind }))
+        .collect();
+    wire::OfferRequest {
+        slices,
+        passengers,
+        cabin_class: search.cabin.map(|cabin| match cabin {
+            Cabin::Economy => "economy",
+            Cabin::PremiumEconomy => "premium_economy",
+            Cabin::Business => "business",
+            Cabin::First => "first",
+        }),
+        max_connections: search.max_connections,
+    }
+}
+
+/// One part of a price: kept if it can be, else left out with a warning.
+fn part(
+    amount: Option<&str>,
+    currency: Option<&str>,
+    total: Money,
+    path: &str,
+    warnings: &mut Vec<Warning>,
+) -> Option<Money> {
+    let amount = amount?;
+    let read = Money::parse(amount, currency.unwrap_or(total.currency().code()));
+    let (code, message) = match read {
+        Ok(money) if money.currency() == total.currency() => return Some(money),
+        Ok(_) => (
+            WarningCode::DataQuality,
+            "is in another currency than the total".to_owned(),
+        ),
+        Err(MoneyError::Precision { .. }) => (
+            WarningCode::AmountPrecision,
+            "is finer than its currency allows and is left out".to_owned(),
+        ),
+        Err(error) => (WarningCode::DataQuality, error.to_string()),
+    };
+    warnings.push(Warning::new(code, path, message));
+    None
+}
+
+/// Total, base and taxes; warns when the parts do not add up.
+fn price(
+    total: (&str, &str),
+    base: (Option<&str>, Option<&str>),
+    tax: (Option<&str>, Option<&str>),
+    warnings: &mut Vec<Warning>,
+) -> Result<(Money, Option<Money>, Option<Money>), String> {
+    let total = Money::parse(total.0, total.1).map_err(|error| format!("total: {error}"))?;
+    let base = part(base.0, base.1, total, "base", warnings);
+    let taxes = part(tax.0, tax.1, total, "taxes", warnings);
+    if let (Some(base), Some(taxes)) = (base, taxes)
+        && base.plus(taxes).ok() != Some(total)
+    {
+        let message = "base and taxes do not add up to the total";
+        warnings.push(Warning::new(WarningCode::SumMismatch, "total", message));
+    }
+    Ok((total, base, taxes))
+}
+
+/// An offer.
+pub(super) fn offer(offer: &wire::Offer) -> Result<SupplierOffer, String> {
+    let mut warnings = Vec::new();
+    let (total, base, taxes) = price(
+        (&offer.total_amount, &offer.total_currency),
+        (offer.base_amount.as_deref(), offer.base_currency.as_deref()),
+        (offer.tax_amount.as_deref(), offer.tax_currency.as_deref()),
+        &mut warnings,
+    )?;
+    let details = FlightDetails {
+        airline: carrier(&offer.owner),
+        slices: slices(&offer.slices, &mut warnings)?,
+        passengers: offer.passengers.iter().map(passenger).collect(),
+        seats_left: None,
+        emissions_kg: offer
+            .total_emissions_kg
+            .as_deref()
+            .and_then(|text| text.parse().ok()),
+        documents_required: offer.passenger_identity_documents_required.unwrap_or(false),
+    };
+    let expires_at = match offer.expires_at.as_deref().map(str::parse::<Timestamp>) {
+        None => None,
+        Some(Ok(at)) => Some(at),
+        Some(Err(_)) => return Err("expires_at is not an instant".to_owned()),
+    };
+    let first = details
+        .slices
+        .first()
+        .and_then(|slice| slice.segments.first());
+    let departure = first.map(|segment| segment.departure.time.utc());
+    let day = first.map(|segment| segment.departure.time.local().date().to_string());
+    let passengers: Vec<Value> = offer
+        .passengers
+        .iter()
+        .map(|person| json!({"id": person.id, "kind": passenger(person).kind}))
+        .collect();
+    Ok(SupplierOffer {
+        total,
+        base,
+        taxes,
+        expires_at,
+        conditions: conditions(offer.conditions.as_ref(), total, departure, &mut warnings),
+        warnings,
+        details: serde_json::to_value(&details).map_err(|error| error.to_string())?,
+        handle: json!({
+            "offer_id": offer.id,
+            "passengers": passengers,
+            "departure_day": day,
+        }),
+    })
+}
+
+fn conditions(
+    stated: Option<&wire::Conditions>,
+    total: Money,
+    departure: Option<Timestamp>,
+    warnings: &mut Vec<Warning>,
+) -> Conditions {
+    let Some(stated) = stated else {
+        return Conditions::default();
+    };
+    let refund = stated
+        .refund_before_departure
+        .as_ref()
+        .and_then(|condition| {
+            match (condition.allowed, condition.penalty_amount.as_deref()) {
+                (Some(false), _) => Some(Money::zero(total.currency())),
+                (Some(true), Some(penalty)) => {
+                    let currency = condition.penalty_currency.as_deref();
+                    let path = "conditions.cancellation";
+                    let penalty = part(Some(penalty), currency, total, path, warnings)?;
+                    let refund = total.minus(penalty).ok()?;
+                    // A penalty above the price takes all of it, not more.
+                    Some(Money::new(refund.minor().max(0), total.currency()))
+                }
+                // Refundable, but the supplier does not say at what cost.
+                (Some(true) | None, _) => None,
+            }
+        });
+    let term = departure
+        .zip(refund)
+        .map(|(until, refund)| vec![CancellationTerm { until, refund }]);
+    Conditions {
+        cancellation: term,
+        changeable: stated
+            .change_before_departure
+            .as_ref()
+            .and_then(|condition| condition.allowed),
+    }
+}
+
+fn passenger(person: &wire::OfferPassenger) -> Passenger {
+    let kind = match (person.kind.as_deref(), person.age) {
+        (Some("child"), _) => PassengerKind::Child,
+        (Some("infant_without_seat"), _) => PassengerKind::Infant,
+        (Some(_), _) | (None, None) => PassengerKind::Adult,
+        (None, Some(age)) => PassengerKind::of_age(age),
+    };
+    Passenger { kind }
+}
+
+fn carrier(carrier: &wire::Carrier) -> Carrier {
+    Carrier {
+        iata_code: carrier.iata_code.clone(),
+        name: carrier
+            .name
+            .clone()
+            .or_else(|| carrier.iata_code.clone())
+            .unwrap_or_default(),
+    }
+}
+
+/// A place with what Duffel leaves out (a city's position, an airport's zone) taken from the IATA list.
+fn place(place: &wire::Place) -> Result<Place, String> {
+    let code = place.iata_code.clone().ok_or("a place has no IATA code")?;
+    let known = travel_types::airport(&code).or_else(|| {
+        let city = travel_types::city(&code)?;
+        city.airports.first().copied()
+    });
+    let zone = place
+        .time_zone
+        .clone()
+        .or_else(|| known.map(|known| known.time_zone.to_owned()))
+        .ok_or_else(|| format!("the time zone of {code} is unknown"))?;
+    let position = |stated: Option<f64>, listed: Option<f64>| stated.or(listed).unwrap_or_default();
+    Ok(Place {
+        kind: "airport".to_owned(),
+        name: place
+            .name
+            .clone()
+            .or_else(|| known.map(|known| known.name.to_owned()))
+            .unwrap_or_else(|| code.clone()),
+        city: place
+            .city_name
+            .clone()
+            .or_else(|| known.map(|known| known.city.to_owned()))
+            .unwrap_or_default(),
+        country: place
+            .iata_country_code
+            .clone()
+            .or_else(|| known.map(|known| known.country.to_owned()))
+            .unwrap_or_default(),
+        latitude: position(place.latitude, known.map(|known| known.latitude)),
+        longitude: position(place.longitude, known.map(|known| known.longitude)),
+        time_zone: zone,
+        iata_code: code,
+    })
+}
+
+fn slices(slices: &[wire::Slice], warnings: &mut Vec<Warning>) -> Result<Vec<Slice>, String> {
+    if slices.is_empty() || slices.iter().any(|slice| slice.segments.is_empty()) {
+        return Err("a journey without flights".to_owned());
+    }
+    let mut mapped = Vec::with_capacity(slices.len());
+    for (index, slice) in slices.iter().enumerate() {
+        let path = format!("details.slices[{index}]");
+        let mut segments: Vec<Segment> = Vec::with_capacity(slice.segments.len());
+        for (number, flight) in slice.segments.iter().enumerate() {
+            let path = format!("{path}.segments[{number}]");
+            let flight = segment(flight, &path, warnings)?;
+            if let Some(before) = segments.last()
+                && before.arrival.time.utc() > flight.departure.time.utc()
+            {
+                let message = "leaves before the flight before it has arrived";
+                warnings.push(Warning::new(WarningCode::TimeInconsistent, &path, message));
+            }
+            segments.push(flight);
+        }
+        let mut end = place(&slice.destination)?;
+        let mut start = place(&slice.origin)?;
+        for (end, kind) in [(&mut start, &slice.origin), (&mut end, &slice.destination)] {
+            if kind
+                .iata_code
+                .as_deref()
+                .is_some_and(|code| travel_types::airport(code).is_none())
+            {
+                "city".clone_into(&mut end.kind);
+            }
+        }
+        mapped.push(Slice {
+            origin: start,
+            destination: end,
+            duration: slice.duration.as_deref().map(iso_duration),
+            fare_brand: slice.fare_brand_name.clone(),
+            segments,
+        });
+    }
+    Ok(mapped)
+}
+
+fn segment(
+    flight: &wire::Segment,
+    path: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<Segment, String> {
+    let stop = |at: &wire::Place, local: &str, terminal: &Option<String>| {
+        let place = place(at)?;
+        let time = LocalTime::parse(local, &place.time_zone).map_err(|error| error.to_string())?;
+        Ok::<Stop, String>(Stop {
+            place,
+            time,
+            terminal: terminal.clone(),
+        })
+    };
+    let departure = stop(
+        &flight.origin,
+        &flight.departing_at,
+        &flight.origin_terminal,
+    )?;
+    let arrival = stop(
+        &flight.destination,
+        &flight.arriving_at,
+        &flight.destination_terminal,
+    )?;
+    check_times(
+        &departure,
+        &arrival,
+        flight.duration.as_deref(),
+        path,
+        warnings,
+    );
+    let first = flight.passengers.first();
+    Ok(Segment {
+        departure,
+        arrival,
+        duration: flight.duration.as_deref().map(iso_duration),
+        marketing_carrier: carrier(&flight.marketing_carrier),
+        flight_number: flight.marketing_carrier_flight_number.clone(),
+        operating_carrier: flight.operating_carrier.as_ref().map(carrier),
+        aircraft: flight
+            .aircraft
+            .as_ref()
+            .and_then(|named| named.name.clone()),
+        cabin: first
+            .and_then(|person| person.cabin_class.as_deref())
+            .and_then(cabin),
+        baggage: first
+            .and_then(|person| person.baggages.as_deref())
+            .unwrap_or_default()
+            .iter()
+            .map(|bag| Baggage {
+                kind: bag.kind.clone(),
+                quantity: bag.quantity,
+            })
+            .collect(),
+        distance_km: flight
+            .distance
+            .as_deref()
+            .and_then(|text| text.parse().ok()),
+    })
+}
+
+/// Flags times that cannot all be true. Duffel's sandbox airline states the difference of the local
+/// times as duration, and schedules are wrong around unusual clock changes.
+fn check_times(
+    departure: &Stop,
+    arrival: &Stop,
+    stated: Option<&str>,
+    path: &str,
+    warnings: &mut Vec<Warning>,
+) {
+    let mut flag = |message: String| {
+        warnings.push(Warning::new(WarningCode::TimeInconsistent, path, message));
+    };
+    let under_way = arrival.time.utc().duration_since(departure.time.utc());
+    if under_way <= SignedDuration::ZERO {
+        flag("arrives before it leaves".to_owned());
+    }
+    match stated.map(read_duration) {
+        Some(Some(stated)) if stated != under_way => {
+            let minutes = under_way.as_mins();
+            flag(format!(
+                "the stated duration is not arrival minus departure, which is {minutes} minutes"
+            ));
+        }
+        Some(None) => flag("the stated duration cannot be read".to_owned()),
+        _ => {}
+    }
+    for (stop, what) in [(departure, "departure"), (arrival, "arrival")] {
+        if stop.time.is_ambiguous() {
+            flag(format!("the {what} falls into a change of the clocks"));
+        }
+    }
+}
+
+/// Reads `PT01H35M`, `PT8H8M`, `P1DT2H`; a day is 24 hours.
+fn read_duration(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
+/// The same duration as ISO 8601 is usually written: `PT01H35M` is `PT1H35M`. What cannot be read stays
+/// as it came.
+fn iso_duration(text: &str) -> String {
+    text.parse::<Span>()
+        .map_or_else(|_| text.to_owned(), |span| span.to_string())
+}
+
+fn cabin(name: &str) -> Option<Cabin> {
+    serde_json::from_value(Value::String(name.to_owned())).ok()
+}
+
+/// An order. What an order lacks that an offer has is left as the offer had it.
+pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedOrder, String> {
+    let mut warnings = Vec::new();
+    let (total, ..) = price(
+        (&order.total_amount, &order.total_currency),
+        (order.base_amount.as_deref(), order.base_currency.as_deref()),
+        (order.tax_amount.as_deref(), order.tax_currency.as_deref()),
+        &mut warnings,
+    )?;
+    let details = match (&order.owner, slices(&order.slices, &mut warnings)) {
+        (Some(owner), Ok(slices)) => {
+            let details = FlightDetails {
+                airline: carrier(owner),
+                slices,
+                passengers: order.passengers.iter().map(passenger).collect(),
+                seats_left: None,
+                emissions_kg: None,
+                documents_required: false,
+            };
+            let mut details = serde_json::to_value(details).map_err(|error| error.to_string())?;
+            if let Some(object) = details.as_object_mut()
+                && !warnings.is_empty()
+            {
+                object.insert("warnings".to_owned(), json!(warnings));
+            }
+            Some(details)
+        }
+        _ => None,
+    };
+    let mut handle = offer_handle.clone();
+    if let Some(handle) = handle.as_object_mut() {
+        handle.insert("order_id".to_owned(), Value::String(order.id.clone()));
+    }
+    Ok(PlacedOrder {
+        status: match order.cancelled_at {
+            Some(_) => PlacedStatus::Cancelled,
+            None => PlacedStatus::Confirmed,
+        },
+        supplier_reference: order.booking_reference.clone(),
+        total,
+        details,
+        handle,
+    })
+}
+
+/// The body of an order.
+pub(super) fn new_order(order: &OrderRequest) -> Result<wire::NewOrder, String> {
+    let offer_id = text(&order.handle, "offer_id")?;
+    let empty = Vec::new();
+    let places = order
+        .handle
+        .get("passengers")
+        .and_then(Value::as_array)
+        .unwrap_or(&empty);
+    let mut free: Vec<(String, PassengerKind)> = Vec::new();
+    for place in places {
+        let kind = place.get("kind").cloned().unwrap_or(Value::Null);
+        let kind = serde_json::from_value(kind).map_err(|error| error.to_string())?;
+        free.push((text(place, "id")?, kind));
+    }
+    let day = order
+        .handle
+        .get("departure_day")
+        .and_then(Value::as_str)
+        .and_then(|day| day.parse().ok());
+    let mut passengers = Vec::with_capacity(order.travellers.len());
+    let mut infants = Vec::new();
+    // Adults first, so that each infant finds a lap.
+    for traveller in &order.travellers {
+        let place = free
+            .iter()
+            .position(|(_, kind)| {
+                day.is_none_or(|day| PassengerKind::of_age(traveller.age_on(day)) == *kind)
+            })
+            .ok_or("more travellers than the offer was made for")?;
+        let (id, kind) = free.remove(place);
+        if kind == PassengerKind::Infant {
+            infants.push(id.clone());
+        }
+        passengers.push((kind, order_passenger(id, traveller, order)));
+    }
+    let mut laps = passengers
+        .iter_mut()
+        .filter(|(kind, _)| *kind == PassengerKind::Adult);
+    for infant in infants {
+        let (_, adult) = laps.next().ok_or("an infant without an adult")?;
+        adult.infant_passenger_id = Some(infant);
+    }
+    Ok(wire::NewOrder {
+        kind: "instant",
+        selected_offers: [offer_id],
+        passengers: passengers.into_iter().map(|(_, person)| person).collect(),
+        payments: [wire::Payment {
+            kind: "balance",
+            amount: order.total.amount(),
+            currency: order.total.currency().code().to_owned(),
+        }],
+        metadata: wire::Metadata {
+            interline_order_id: Some(order.reference.to_string()),
+        },
+    })
+}
+
+fn order_passenger(
+    id: String,
+    traveller: &Traveller,
+    order: &OrderRequest,
+) -> wire::OrderPassenger {
+    // Duffel knows title and gender; where only one was given, it tells the other.
+    let (title, gender) = match (traveller.title, traveller.gender) {
+        (Some(title), gender) => (
+            Some(match title {
+                Title::Mr => "mr",
+                Title::Ms => "ms",
+                Title::Mrs => "mrs",
+                Title::Miss => "miss",
+                Title::Dr => "dr",
+            }),
+            match (gender, title) {
+                (Some(gender), _) => Some(gender),
+                (None, Title::Mr) => Some(Gender::Male),
+                (None, Title::Ms | Title::Mrs | Title::Miss) => Some(Gender::Female),
+                (None, Title::Dr) => None,
+            },
+        ),
+        (None, Some(Gender::Male)) => (Some("mr"), Some(Gender::Male)),
+        (None, Some(Gender::Female)) => (Some("ms"), Some(Gender::Female)),
+        (None, None) => (None, None),
+    };
+    wire::OrderPassenger {
+        id,
+        title,
+        gender: gender.map(|gender| match gender {
+            Gender::Male => "m",
+            Gender::Female => "f",
+        }),
+        given_name: traveller.given_name.clone(),
+        family_name: traveller.family_name.clone(),
+        born_on: traveller.born_on.to_string(),
+        email: traveller
+            .email
+            .clone()
+            .unwrap_or_else(|| order.contact.email.clone()),
+        phone_number: traveller
+            .phone
+            .clone()
+            .unwrap_or_else(|| order.contact.phone.clone()),
+        infant_passenger_id: None,
+        identity_documents: traveller
+            .documents
+            .iter()
+            .map(|document| wire::IdentityDocument {
+                kind: document.kind.clone(),
+                unique_identifier: document.number.clone(),
+                issuing_country_code: document.issuing_country.clone(),
+                expires_on: document.expires_on.to_string(),
+            })
+            .collect(),
+    }
+}
+
+/// What a cancellation pays back. Nothing stated is nothing paid.
+pub(super) fn refund(
+    cancellation: &wire::OrderCancellation,
+    paid: Money,
+) -> Result<Money, MoneyError> {
+    match &cancellation.refund_amount {
+        None => Ok(Money::zero(paid.currency())),
+        Some(amount) => Money::parse(
+            amount,
+            cancellation
+                .refund_currency
+                .as_deref()
+                .unwrap_or(paid.currency().code()),
+        ),
+    }
+}
+
+/// A text that the adapter put into a handle.
+pub(super) fn text(handle: &Value, key: &str) -> Result<String, String> {
+    handle
+        .get(key)
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .ok_or_else(|| format!("the handle has no {key}"))
+}
