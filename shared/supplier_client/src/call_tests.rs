@@ -413,7 +413,8 @@ async fn the_deadline_is_never_passed_whatever_is_waited_for() {
     let later = |wait| Does::AnswersAfter(ms(wait), 200);
     let asks = |status| Does::AnswersWith(status, "retry-after", "30");
     let forever = Does::AnswersWith(429, "retry-after", "18446744073709551615");
-    let cases: [(Does, fn(&mut Policy)); 9] = [
+    type Change = fn(&mut Policy);
+    let cases: [(Does, Change); 9] = [
         (Does::Hangs, |_| {}),
         (later(5_000), |_| {}),
         (asks(429), |_| {}),
