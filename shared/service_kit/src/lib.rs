@@ -1,1 +1,34 @@
-//! What every service shares: listener, envelope, extractors, health, metrics, OpenAPI, shutdown.
+//! What every service shares, so that a service is left with its own meaning: the listener, the
+//! envelope and its errors, extractors, health, metrics, OpenAPI and shutdown. A service crate exposes
+//! `service() -> ServiceSpec`; [`start`] runs it, alone or beside others in one process.
+
+mod access;
+mod context;
+mod envelope;
+pub mod error;
+mod extract;
+mod health;
+mod launch;
+mod listener;
+mod observe;
+pub mod openapi;
+mod params;
+mod program;
+mod spec;
+
+pub use context::{Cx, Deadline};
+pub use envelope::{Envelope, Meta};
+pub use error::{ApiError, ErrorCode, ErrorEntry};
+pub use extract::{Caller, IdempotencyKeyHeader, StrictJson};
+pub use health::{Check, Health, health_of};
+pub use launch::{Running, StartError, start};
+pub use listener::{Limits, bind};
+pub use params::{Params, date, whole};
+pub use program::{Options, exit_with, main, run_alone, shutdown_signal, start_logging};
+pub use spec::{Access, App, BoxFuture, Context, Profile, ServiceSpec};
+
+/// The keys that every service has, with their defaults and meanings.
+pub const CONFIG: &str = include_str!("../config.default.toml");
+/// The header that says how many milliseconds the caller still waits.
+pub const DEADLINE_HEADER: http::HeaderName =
+    http::HeaderName::from_static("x-interline-deadline-ms");

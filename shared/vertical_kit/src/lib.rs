@@ -1,1 +1,32 @@
-//! The life of an offer and an order, for every vertical.
+//! The life of an offer and an order, the same for every vertical: search by fan-out, offers kept until
+//! they expire, orders in a ledger with the intent written before the call and the result after it,
+//! unknown outcomes settled by asking, cancellation by quote and confirmation. A vertical adds what it
+//! means: its search, its details, its rules, its suppliers.
+
+mod answers;
+mod cancelling;
+mod desk;
+mod ledger;
+mod offer_store;
+mod offers;
+mod ordering;
+mod orders;
+mod quotes;
+pub mod routes;
+mod search;
+mod settle;
+mod supplier;
+pub mod supplier_settings;
+
+pub use desk::{Desk, DeskParts, Rules};
+pub use offers::{CancellationTerm, Conditions, Offer, PriceChange, RepricedOffer, SupplierOffer};
+pub use orders::{HistoryEntry, NewOrder, Order, OrderStatus};
+pub use quotes::{Cancellation, CancellationStatus};
+pub use search::{SearchPage, SupplierAccount};
+pub use supplier::{
+    CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
+    PlacedStatus, Searcher, Supplier, Timing,
+};
+
+/// The keys that every vertical has, with their defaults and meanings.
+pub const CONFIG: &str = include_str!("../config.default.toml");

@@ -1,0 +1,320 @@
+//! The identity that the gateway signs for one service: a JWT (RFC 7519) with an Ed25519 signature
+//! (RFC 8037), alive for a minute. A service believes it and nothing else: no bare header, no address.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderName;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use travel_types::Clock;
+
+use crate::{Identity, Permission, Role};
+
+/// The header that carries the identity between gateway and service.
+pub const HOP_HEADER: HeaderName = HeaderName::from_static("x-interline-identity");
+
+/// How long a signed identity is believed.
+const LIFE: Duration = Duration::from_secs(60);
+/// How far the clocks of two machines may differ.
+const SKEW_SECONDS: i64 = 5;
+const ISSUER: &str = "interline-gateway";
+const TYPE: &str = "hop+jwt";
+/// SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410 §4).
+const SPKI_PREFIX: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
+
+/// Why an identity is not believed, or cannot be signed or checked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum HopError {
+    /// Signature, shape, audience or time are wrong.
+    #[error("the signed identity is not valid")]
+    Invalid,
+    /// A key file cannot be read, written or parsed.
+    #[error("identity key {path}: {problem}")]
+    Key {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    role: Option<Role>,
+    scope: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// Signs identities. Only the gateway has one.
+#[derive(Clone)]
+pub struct HopSigner {
+    key: EncodingKey,
+    clock: Clock,
+}
+
+/// Checks identities that were signed for one service.
+#[derive(Clone)]
+pub struct HopVerifier {
+    keys: Vec<DecodingKey>,
+    audience: String,
+    clock: Clock,
+}
+
+impl fmt::Debug for HopSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HopSigner")
+    }
+}
+
+impl fmt::Debug for HopVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HopVerifier({})", self.audience)
+    }
+}
+
+/// The two files of the development key pair below a data folder: private, public.
+pub(crate) fn development_files(data_dir: &Path) -> (PathBuf, PathBuf) {
+    let keys = data_dir.join("keys");
+    (keys.join("identity.pem"), keys.join("identity.pub.pem"))
+}
+
+fn key_error(path: &Path, problem: impl fmt::Display) -> HopError {
+    HopError::Key {
+        path: path.display().to_string(),
+        problem: problem.to_string(),
+    }
+}
+
+/// Makes the development key pair unless it is there. Several services may try at once: the first one
+/// to put the private key in place wins, and the public key always follows from what is in place.
+fn ensure_development_keys(data_dir: &Path) -> Result<(String, String), HopError> {
+    let (private, public) = development_files(data_dir);
+    let parent = data_dir.join("keys");
+    std::fs::create_dir_all(&parent).map_err(|error| key_error(&parent, error))?;
+    if !private.exists() {
+        let pair = Ed25519KeyPair::generate().map_err(|error| key_error(&private, error))?;
+        let document = pair
+            .to_pkcs8v1()
+            .map_err(|error| key_error(&private, error))?;
+        let draft = parent.join(format!("identity.{:016x}.new", draft_number()?));
+        crate::key_file::write_private(&draft, &pem("PRIVATE KEY", document.as_ref()))
+            .map_err(|error| key_error(&draft, error))?;
+        // A hard link fails if the name is taken, so two processes never end with two keys.
+        let linked = std::fs::hard_link(&draft, &private);
+        drop(std::fs::remove_file(&draft));
+        match linked {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(key_error(&private, error));
+            }
+            _ => {}
+        }
+    }
+    let private_pem =
+        std::fs::read_to_string(&private).map_err(|error| key_error(&private, error))?;
+    let public_pem = public_of(&private_pem).map_err(|problem| key_error(&private, problem))?;
+    if std::fs::read_to_string(&public).ok().as_deref() != Some(public_pem.as_str()) {
+        std::fs::write(&public, &public_pem).map_err(|error| key_error(&public, error))?;
+    }
+    Ok((private_pem, public_pem))
+}
+
+fn draft_number() -> Result<u64, HopError> {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| HopError::Invalid)?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+fn public_of(private_pem: &str) -> Result<String, &'static str> {
+    let body: String = private_pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .collect();
+    let der = STANDARD.decode(body).map_err(|_| "is not a PEM file")?;
+    let pair =
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| "is not an Ed25519 key")?;
+    let mut spki = SPKI_PREFIX.to_vec();
+    spki.extend_from_slice(pair.public_key().as_ref());
+    Ok(pem("PUBLIC KEY", &spki))
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+}
+
+impl HopSigner {
+    /// A signer with a private key in PEM (PKCS#8, Ed25519).
+    ///
+    /// # Errors
+    /// [`HopError::Key`] when the text is not such a key.
+    pub fn from_pem(pem: &str, clock: Clock) -> Result<Self, HopError> {
+        let key = EncodingKey::from_ed_pem(pem.as_bytes())
+            .map_err(|error| key_error(Path::new("identity.private_key"), error))?;
+        Ok(Self { key, clock })
+    }
+
+    /// A signer with the development key of a data folder, made on first use.
+    ///
+    /// # Errors
+    /// [`HopError::Key`] when the folder cannot be written or holds something else.
+    pub fn development(data_dir: &Path, clock: Clock) -> Result<Self, HopError> {
+        Self::from_pem(&ensure_development_keys(data_dir)?.0, clock)
+    }
+
+    /// Signs who is calling, for one service.
+    ///
+    /// # Errors
+    /// [`HopError::Invalid`] when the key cannot sign; never for an identity.
+    pub fn sign(&self, identity: &Identity, audience: &str) -> Result<String, HopError> {
+        let now = self.clock.now().as_second();
+        let scope: Vec<&str> = identity.permissions().iter().map(|p| p.as_str()).collect();
+        let claims = Claims {
+            iss: ISSUER.to_owned(),
+            aud: audience.to_owned(),
+            sub: identity.subject().to_owned(),
+            role: identity.role(),
+            scope: scope.join(" "),
+            iat: now,
+            exp: now + i64::try_from(LIFE.as_secs()).unwrap_or_default(),
+        };
+        let mut header = Header::new(Algorithm::EdDSA);
+        header.typ = Some(TYPE.to_owned());
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(|_| HopError::Invalid)
+    }
+}
+
+impl HopVerifier {
+    /// A verifier for the service `audience` that believes the given public keys (PEM, Ed25519).
+    ///
+    /// # Errors
+    /// [`HopError::Key`] when one is not such a key.
+    pub fn from_pems(pems: &[String], audience: &str, clock: Clock) -> Result<Self, HopError> {
+        let keys = pems
+            .iter()
+            .map(|pem| {
+                DecodingKey::from_ed_pem(pem.as_bytes())
+                    .map_err(|error| key_error(Path::new("identity.public_keys"), error))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            keys,
+            audience: audience.to_owned(),
+            clock,
+        })
+    }
+
+    /// A verifier that believes the development key of a data folder, made on first use.
+    ///
+    /// # Errors
+    /// [`HopError::Key`] when the folder cannot be written or holds something else.
+    pub fn development(data_dir: &Path, audience: &str, clock: Clock) -> Result<Self, HopError> {
+        let public = ensure_development_keys(data_dir)?.1;
+        Self::from_pems(&[public], audience, clock)
+    }
+
+    /// Who the caller is.
+    ///
+    /// # Errors
+    /// [`HopError::Invalid`] for anything but a fresh identity signed for this service.
+    pub fn verify(&self, token: &str) -> Result<Identity, HopError> {
+        if token.len() > 4096 {
+            return Err(HopError::Invalid);
+        }
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        // Times and audience are checked below, against the kit's clock and to the letter.
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        let claims = self
+            .keys
+            .iter()
+            .find_map(|key| jsonwebtoken::decode::<Claims>(token, key, &validation).ok())
+            .filter(|data| data.header.typ.as_deref() == Some(TYPE))
+            .ok_or(HopError::Invalid)?
+            .claims;
+        let now = self.clock.now().as_second();
+        let fresh = claims.iat <= now + SKEW_SECONDS && now < claims.exp + SKEW_SECONDS;
+        if !fresh || claims.iss != ISSUER || claims.aud != self.audience {
+            return Err(HopError::Invalid);
+        }
+        let Some(role) = claims.role else {
+            return Ok(Identity::anonymous());
+        };
+        let permissions = claims
+            .scope
+            .split_ascii_whitespace()
+            .map(str::parse::<Permission>)
+            .collect::<Result<_, _>>()
+            .map_err(|_| HopError::Invalid)?;
+        Ok(Identity::new(claims.sub, role, permissions))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(audience: &str) -> (HopSigner, HopVerifier, Clock) {
+        let clock = Clock::manual("2026-11-21T12:00:00Z".parse().unwrap());
+        let folder = tempfolder();
+        let signer = HopSigner::development(&folder, clock.clone()).unwrap();
+        let verifier = HopVerifier::development(&folder, audience, clock.clone()).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+        (signer, verifier, clock)
+    }
+
+    fn tempfolder() -> PathBuf {
+        std::env::temp_dir().join(format!("interline-hop-{:016x}", draft_number().unwrap()))
+    }
+
+    fn agent() -> Identity {
+        Identity::new(
+            "usr_1".into(),
+            Role::Agent,
+            Role::Agent.permissions().to_vec(),
+        )
+    }
+
+    #[test]
+    fn a_service_learns_who_calls_and_nobody_stays_nobody() {
+        let (signer, verifier, _) = pair("flight_service");
+        let token = signer.sign(&agent(), "flight_service").unwrap();
+        assert_eq!(verifier.verify(&token).unwrap(), agent());
+        let token = signer
+            .sign(&Identity::anonymous(), "flight_service")
+            .unwrap();
+        assert!(verifier.verify(&token).unwrap().is_anonymous());
+    }
+
+    #[test]
+    fn an_identity_for_another_service_by_another_key_or_too_old_is_refused() {
+        let (signer, verifier, clock) = pair("flight_service");
+        let (stranger, _, _) = pair("flight_service");
+        assert!(
+            verifier
+                .verify(&signer.sign(&agent(), "hotel_service").unwrap())
+                .is_err()
+        );
+        assert!(
+            verifier
+                .verify(&stranger.sign(&agent(), "flight_service").unwrap())
+                .is_err()
+        );
+        assert!(verifier.verify("").is_err() && verifier.verify(&"x".repeat(5000)).is_err());
+        let token = signer.sign(&agent(), "flight_service").unwrap();
+        clock.advance(LIFE + Duration::from_secs(6));
+        assert!(verifier.verify(&token).is_err());
+    }
+}

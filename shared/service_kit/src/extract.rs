@@ -1,0 +1,237 @@
+//! Extractors: who calls, a body that is exactly what it should be, and the key that makes a repeat
+//! harmless.
+
+use auth::{Identity, Permission};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::request::Parts;
+use http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use travel_types::FieldErrors;
+
+use crate::error::{ApiError, codes};
+
+/// A caller with a verified identity. A handler that takes it is closed to anonymous requests.
+#[derive(Clone, Debug)]
+pub struct Caller(pub Identity);
+
+impl Caller {
+    /// The account's id.
+    pub fn subject(&self) -> &str {
+        self.0.subject()
+    }
+
+    /// Lets pass only who may do this.
+    ///
+    /// # Errors
+    /// 403 that names the permission.
+    pub fn require(&self, permission: Permission) -> Result<(), ApiError> {
+        if self.0.may(permission) {
+            return Ok(());
+        }
+        Err(forbidden(permission))
+    }
+}
+
+/// The answer to a caller whose role lacks a permission.
+pub(crate) fn forbidden(permission: Permission) -> ApiError {
+    ApiError::new(&codes::FORBIDDEN).message(format!(
+        "This needs the permission {}, which your role does not have.",
+        permission.as_str()
+    ))
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts
+            .extensions
+            .get::<Identity>()
+            .filter(|identity| !identity.is_anonymous())
+            .map(|identity| Self(identity.clone()))
+            .ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))
+    }
+}
+
+/// A JSON body: the right media type, no unknown field, none twice, each of the right type.
+#[derive(Debug)]
+pub struct StrictJson<T> {
+    /// What was read.
+    pub value: T,
+    /// The body as it came, for fingerprints.
+    pub raw: Bytes,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let media_type = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.split(';').next())
+            .map(|value| value.trim().to_ascii_lowercase());
+        if media_type.as_deref() != Some("application/json") {
+            return Err(ApiError::new(&codes::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let raw = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| {
+                let code = match rejection.status() {
+                    StatusCode::PAYLOAD_TOO_LARGE => &codes::BODY_TOO_LARGE,
+                    _ => &codes::BAD_REQUEST,
+                };
+                ApiError::new(code).because(rejection)
+            })?;
+        let value = read_json(&raw)?;
+        Ok(Self { value, raw })
+    }
+}
+
+/// Reads a body strictly.
+///
+/// # Errors
+/// 400 for what is not JSON, unknown or repeated; 422 with the field's path for what does not fit.
+fn read_json<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
+    let mut reader = serde_json::Deserializer::from_slice(raw);
+    let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        refusal(&path, error.inner())
+    })?;
+    reader.end().map_err(|error| refusal(".", &error))?;
+    Ok(value)
+}
+
+fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
+    if !error.is_data() {
+        return ApiError::new(&codes::INVALID_JSON).message(format!(
+            "The body is not valid JSON: line {}, column {}.",
+            error.line(),
+            error.column()
+        ));
+    }
+    let text = error.to_string();
+    // serde names fields in backquotes; what follows " at line" is a position.
+    let words = text.split(" at line ").next().unwrap_or_default();
+    let quoted = words.split('`').nth(1).unwrap_or_default();
+    let parent = path
+        .strip_suffix(quoted)
+        .unwrap_or(path)
+        .trim_end_matches('.');
+    let at = |name: &str| match (parent, name) {
+        ("" | "?", name) => name.to_owned(),
+        (parent, name) => format!("{parent}.{name}"),
+    };
+    if words.starts_with("unknown field") {
+        let field: String = at(quoted).chars().take(128).collect();
+        return ApiError::new(&codes::UNKNOWN_FIELD).field(field);
+    }
+    if words.starts_with("duplicate field") {
+        return ApiError::new(&codes::DUPLICATE_FIELD).field(at(quoted));
+    }
+    let mut fields = FieldErrors::new();
+    if words.starts_with("missing field") {
+        fields.add(at(quoted), "REQUIRED", "is required");
+    } else {
+        let field = if path == "." { "(body)" } else { path };
+        fields.add(
+            field,
+            "INVALID",
+            "does not have the right form; see the documentation of this operation",
+        );
+    }
+    ApiError::invalid(fields)
+}
+
+/// The caller's `Idempotency-Key`, which must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKeyHeader(pub String);
+
+impl<S: Sync> FromRequestParts<S> for IdempotencyKeyHeader {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut values = parts.headers.get_all("idempotency-key").iter();
+        let Some(value) = values.next() else {
+            return Err(ApiError::new(&codes::IDEMPOTENCY_KEY_REQUIRED));
+        };
+        let visible =
+            (1..=255).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic);
+        match value.to_str() {
+            Ok(key) if visible && values.next().is_none() => Ok(Self(key.to_owned())),
+            _ => Err(ApiError::new(&codes::INVALID_IDEMPOTENCY_KEY)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only its reading is tested")]
+    struct Outer {
+        offer_id: String,
+        people: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only its reading is tested")]
+    struct Inner {
+        born_on: travel_types::jiff::civil::Date,
+    }
+
+    fn refused(body: &str) -> (u16, String, Option<String>) {
+        let error = read_json::<Outer>(body.as_bytes()).unwrap_err();
+        let entry = error.entries().first().unwrap();
+        (
+            error.status().as_u16(),
+            entry.code.clone(),
+            entry.field.clone(),
+        )
+    }
+
+    #[test]
+    fn a_bad_body_is_told_what_and_where() {
+        let case = |status: u16, code: &str, field: Option<&str>| {
+            (status, code.to_owned(), field.map(str::to_owned))
+        };
+        assert_eq!(refused("{"), case(400, "INVALID_JSON", None));
+        assert_eq!(refused("{} x"), case(422, "REQUIRED", Some("offer_id")));
+        assert_eq!(
+            refused(r#"{"offer_id":"a","people":[]} x"#),
+            case(400, "INVALID_JSON", None)
+        );
+        assert_eq!(
+            refused(r#"{"offer_id":"a","people":[],"price":1}"#),
+            case(400, "UNKNOWN_FIELD", Some("price"))
+        );
+        assert_eq!(
+            refused(r#"{"offer_id":"a","offer_id":"b","people":[]}"#),
+            case(400, "DUPLICATE_FIELD", Some("offer_id"))
+        );
+        assert_eq!(
+            refused(r#"{"offer_id":"a","people":[{}]}"#),
+            case(422, "REQUIRED", Some("people[0].born_on"))
+        );
+        assert_eq!(
+            refused(r#"{"offer_id":"a","people":[{"born_on":"x"}]}"#),
+            case(422, "INVALID", Some("people[0].born_on"))
+        );
+        assert_eq!(
+            refused(r#"{"offer_id":"a","people":[{"born_on":"2000-01-01","x":1}]}"#),
+            case(400, "UNKNOWN_FIELD", Some("people[0].x"))
+        );
+        assert_eq!(
+            refused(r#"{"offer_id":7,"people":[]}"#),
+            case(422, "INVALID", Some("offer_id"))
+        );
+        assert_eq!(refused("[]").0, 422);
+    }
+}

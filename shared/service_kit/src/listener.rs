@@ -1,0 +1,112 @@
+//! The accept loop. `axum::serve` installs no timer, so that hyper's header time-out never fires and
+//! slow clients are kept for ever (axum #2741); hyper leaves the first read untimed (hyper #3756). This
+//! loop bounds the first byte, the header and the number of connections, and drains on shutdown.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// The bounds of a listener.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Until the first byte of a connection.
+    pub first_byte: Duration,
+    /// Until a request's header is complete.
+    pub header: Duration,
+    /// Most connections at once.
+    pub connections: usize,
+    /// Until running requests are cut off on shutdown.
+    pub drain: Duration,
+}
+
+/// Binds a port before anything is announced.
+///
+/// # Errors
+/// The system's, e.g. when the port is taken.
+pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((host, port)).await
+}
+
+/// Serves until `shutdown`, then drains.
+pub(crate) async fn run(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header)
+        .max_headers(100);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .max_header_list_size(16 * 1024)
+        .keep_alive_interval(Some(Duration::from_secs(20)))
+        .keep_alive_timeout(Duration::from_secs(10));
+    let builder = Arc::new(builder);
+    let graceful = GracefulShutdown::new();
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    loop {
+        let permit = tokio::select! {
+            () = shutdown.cancelled() => break,
+            Ok(permit) = Arc::clone(&permits).acquire_owned() => permit,
+        };
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors: give running requests time to return some.
+                warn!(%error, "cannot accept a connection");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let builder = Arc::clone(&builder);
+        let service = TowerToHyperService::new(router.clone());
+        let watcher = graceful.watcher();
+        let first_byte = limits.first_byte;
+        let closing = shutdown.clone();
+        tokio::spawn(async move {
+            let _permit = permit;
+            if !speaks_in_time(&stream, first_byte, &closing).await {
+                return;
+            }
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            if let Err(error) = watcher.watch(connection.into_owned()).await {
+                debug!(error, "connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+        warn!("requests still running after the drain time were cut off");
+    }
+}
+
+/// Whether the client sends anything before the limit.
+async fn speaks_in_time(stream: &TcpStream, limit: Duration, closing: &CancellationToken) -> bool {
+    // Latency matters more than packets saved for answers of one write.
+    drop(stream.set_nodelay(true));
+    tokio::select! {
+        () = closing.cancelled() => false,
+        readable = timeout(limit, stream.readable()) => matches!(readable, Ok(Ok(()))),
+    }
+}

@@ -1,0 +1,444 @@
+//! Placing an order: once per key, with the intent on disk before the supplier is called and the result
+//! after it. The call runs in a task of its own: a caller who hangs up does not stop what may cost money.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value};
+use service_kit::error::codes;
+use service_kit::{ApiError, Cx};
+use storage::StoreError;
+use storage::idempotency::{self, Claim, IdempotencyKey, StoredAnswer};
+use supplier_client::{Sent, SupplierError, SupplierErrorKind};
+use tracing::{Instrument, Span};
+use travel_types::jiff::Timestamp;
+use travel_types::{FieldErrors, Money, OfferId, OrderId};
+
+use crate::answers::{give, keep, supplier_failure};
+use crate::desk::{Desk, call_within};
+use crate::ledger::{LedgerOrder, Phase};
+use crate::offer_store::{self, StoredOffer};
+use crate::orders::{NewOrder, Order, OrderStatus};
+use crate::supplier::{OrderLookup, OrderRequest, PlacedOrder, PlacedStatus};
+
+/// How an order ended that is not in the ledger as confirmed or pending.
+enum Ended {
+    /// Nothing was ordered; this is why.
+    Refused(ApiError),
+    /// The supplier was called, and then our own store failed. The intent is on disk, and the settler
+    /// asks what became of it.
+    Unrecorded(ApiError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        Self::Unrecorded(ApiError::from(error).may_have_booked())
+    }
+}
+
+/// Who asks, with which key, for which body.
+pub(crate) struct Keyed {
+    pub(crate) key: IdempotencyKey,
+    pub(crate) fingerprint: String,
+    pub(crate) problem_json: bool,
+    pub(crate) path: String,
+}
+
+/// What is left of the caller's time when an unknown outcome is worth one question at once.
+const WORTH_ASKING: Duration = Duration::from_millis(300);
+
+impl Desk {
+    /// Places an order, or gives the answer that the same key got before.
+    pub(crate) async fn place(
+        &self,
+        cx: &Cx,
+        owner: &str,
+        keyed: Keyed,
+        wanted: NewOrder,
+    ) -> Result<Response, ApiError> {
+        let offer = self.check(&wanted).await?;
+        let id = OrderId::new(&self.0.clock);
+        let subject = id.to_string();
+        let now = self.0.clock.now();
+        let mut tx = self.0.db.begin().await?;
+        let claim = idempotency::claim(
+            &mut tx,
+            &keyed.key,
+            &keyed.fingerprint,
+            Some(&subject),
+            now,
+            self.0.numbers.order_deadline + Duration::from_secs(15),
+            self.0.numbers.keep_keys,
+        )
+        .await?;
+        match claim {
+            Claim::New => {}
+            other => {
+                tx.commit().await?;
+                return self.repeated(cx, keyed, other).await;
+            }
+        }
+        let order = match offer.and_then(|offer| self.intent(id, owner, offer, &wanted)) {
+            Ok(order) => order,
+            Err(refusal) => {
+                // The handler's own answer: it is kept for the key, but there is no order.
+                let answer = keep(cx, keyed.problem_json, &keyed.path, Err(refusal)).await;
+                idempotency::finish(&mut tx, &keyed.key, &answer).await?;
+                tx.commit().await?;
+                return Ok(give(answer, false));
+            }
+        };
+        let abandoned_at = self.in_future(self.0.numbers.abandoned);
+        self.0.ledger.intend(&mut tx, &order, abandoned_at).await?;
+        tx.commit().await?;
+        let desk = self.clone();
+        let cx = cx.clone();
+        let work = async move {
+            let outcome = desk.carry_out(&cx, order, &wanted).await;
+            desk.answer(&cx, keyed, id, outcome).await
+        };
+        let task = self.0.tasks.spawn(work.instrument(Span::current()));
+        let answer = task
+            .await
+            .map_err(|error| ApiError::new(&codes::INTERNAL_ERROR).because(error))??;
+        Ok(give(answer, false))
+    }
+
+    /// Refusals that are not kept for the key (422 by validation), and the offer if it can be ordered.
+    async fn check(&self, wanted: &NewOrder) -> Result<Result<StoredOffer, ApiError>, ApiError> {
+        let today = self
+            .0
+            .clock
+            .now()
+            .to_zoned(travel_types::jiff::tz::TimeZone::UTC)
+            .date();
+        let mut errors = FieldErrors::new();
+        errors.check(
+            (1..=9).contains(&wanted.travellers.len()),
+            "travellers",
+            "INVALID_COUNT",
+            "must name 1 to 9 people",
+        );
+        for (index, traveller) in wanted.travellers.iter().enumerate() {
+            traveller.check(&format!("travellers[{index}]"), today, &mut errors);
+        }
+        wanted.contact.check("contact", &mut errors);
+        errors.check(
+            wanted.max_total.is_none_or(|max| max.minor() > 0),
+            "max_total.amount",
+            "INVALID_AMOUNT",
+            "must be more than zero",
+        );
+        errors.check(
+            wanted.reference.as_ref().is_none_or(|reference| {
+                (1..=64).contains(&reference.chars().count())
+                    && !reference.chars().any(char::is_control)
+            }),
+            "reference",
+            "INVALID",
+            "must have 1 to 64 characters, none of them control characters",
+        );
+        let stored = match wanted.offer_id.parse::<OfferId>() {
+            Ok(id) => offer_store::find(&self.0.db, id).await?,
+            Err(_) => None,
+        };
+        if let Some(stored) = &stored
+            && errors.is_empty()
+        {
+            let rules = &self.0.rules;
+            rules.check_travellers(&stored.offer, &wanted.travellers, today, &mut errors);
+            errors.check(
+                wanted
+                    .max_total
+                    .is_none_or(|max| max.currency() == stored.offer.total.currency()),
+                "max_total.currency",
+                "INVALID_CURRENCY",
+                format!("must be {}, as the offer's", stored.offer.total.currency()),
+            );
+        }
+        errors.or(()).map_err(ApiError::invalid)?;
+        Ok(match stored {
+            None => Err(ApiError::new(&codes::NOT_FOUND)),
+            Some(stored) if stored.offer.expires_at <= self.0.clock.now() => {
+                Err(ApiError::new(&codes::OFFER_EXPIRED))
+            }
+            Some(stored) => Ok(stored),
+        })
+    }
+
+    fn intent(
+        &self,
+        id: OrderId,
+        owner: &str,
+        stored: StoredOffer,
+        wanted: &NewOrder,
+    ) -> Result<LedgerOrder, ApiError> {
+        let StoredOffer { offer, handle } = stored;
+        Ok(LedgerOrder {
+            order: Order {
+                id,
+                vertical: self.0.vertical.to_owned(),
+                supplier: offer.supplier,
+                supplier_reference: None,
+                status: OrderStatus::Pending,
+                failure: None,
+                offer_id: offer.id,
+                reference: wanted.reference.clone(),
+                total: offer.total,
+                travellers: wanted.travellers.clone(),
+                contact: wanted.contact.clone(),
+                details: offer.details,
+                created_at: self.0.clock.now(),
+                history: Vec::new(),
+            },
+            owner: owner.to_owned(),
+            phase: Phase::Intended,
+            handle,
+            final_after: None,
+            checks: 0,
+        })
+    }
+
+    /// Re-prices, then orders. `Ok` when the order is in the ledger with a known or unknown outcome.
+    async fn carry_out(
+        &self,
+        cx: &Cx,
+        intended: LedgerOrder,
+        wanted: &NewOrder,
+    ) -> Result<(), Ended> {
+        let order = &intended.order;
+        let supplier = self.supplier(&order.supplier).map_err(Ended::Refused)?;
+        let call = call_within(cx, self.0.numbers.order_deadline);
+        let refused =
+            |failure: SupplierError| Ended::Refused(supplier_failure(&order.supplier, &failure));
+        let priced = supplier
+            .price(&call, &intended.handle)
+            .await
+            .map_err(refused)?;
+        accept_price(order.total, priced.total, wanted.max_total).map_err(Ended::Refused)?;
+        let request = OrderRequest {
+            reference: order.id,
+            handle: priced.handle,
+            total: priced.total,
+            travellers: order.travellers.clone(),
+            contact: order.contact.clone(),
+        };
+        let now = self.0.clock.now();
+        let timing = supplier.timing();
+        let sure_after = timing.longest_processing + timing.visibility_lag;
+        let marked = self
+            .0
+            .ledger
+            .mark_sent(
+                order.id,
+                request.total,
+                &request.handle,
+                now,
+                // Should this process die now, another one asks once the call must be over.
+                self.in_future(self.0.numbers.order_deadline + self.0.numbers.first_question),
+                self.in_future(self.0.numbers.order_deadline + sure_after),
+            )
+            .await
+            .map_err(|error| Ended::Refused(error.into()))?;
+        if !marked {
+            return Err(Ended::Refused(
+                ApiError::new(&codes::DEADLINE_EXCEEDED)
+                    .message("The order was given up before it was sent; nothing was ordered."),
+            ));
+        }
+        match supplier.order(&call, &request).await {
+            Ok(placed) => {
+                let final_after = self.in_future(sure_after);
+                self.record_placed(order.id, &placed, final_after).await?;
+                Ok(())
+            }
+            Err(failure) if failure.kind == SupplierErrorKind::OutcomeUnknown => {
+                let wait = match failure.sent {
+                    // It answered, so it is no longer at work on this.
+                    Sent::Answered => timing.visibility_lag,
+                    Sent::No | Sent::Maybe => sure_after,
+                };
+                self.record_unknown(order.id, &failure, wait).await?;
+                self.ask_at_once(cx, order.id).await;
+                Ok(())
+            }
+            Err(failure) => Err(refused(failure)),
+        }
+    }
+
+    async fn record_placed(
+        &self,
+        id: OrderId,
+        placed: &PlacedOrder,
+        final_after: Timestamp,
+    ) -> Result<(), StoreError> {
+        let now = self.0.clock.now();
+        let status = match placed.status {
+            PlacedStatus::Confirmed => OrderStatus::Confirmed,
+            PlacedStatus::Cancelled => OrderStatus::Cancelled,
+            PlacedStatus::Pending => {
+                let next = self.in_future(self.0.numbers.first_question);
+                let note = "the supplier will decide later";
+                self.0
+                    .ledger
+                    .mark_unknown(id, now, next, final_after, note)
+                    .await?;
+                return Ok(());
+            }
+        };
+        let mut tx = self.0.db.begin().await?;
+        self.0
+            .ledger
+            .confirm(&mut tx, id, placed, status, now)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn record_unknown(
+        &self,
+        id: OrderId,
+        failure: &SupplierError,
+        sure_after: Duration,
+    ) -> Result<(), StoreError> {
+        tracing::warn!(order = %id, %failure, "the order's outcome is unknown");
+        let next = self.in_future(self.0.numbers.first_question);
+        let note = "the supplier's answer was lost or unreadable; it is being asked";
+        self.0
+            .ledger
+            .mark_unknown(
+                id,
+                self.0.clock.now(),
+                next,
+                self.in_future(sure_after),
+                note,
+            )
+            .await
+    }
+
+    /// Asks about an unknown outcome while the caller still waits.
+    async fn ask_at_once(&self, cx: &Cx, id: OrderId) {
+        if cx.deadline.left() < WORTH_ASKING {
+            return;
+        }
+        let call = call_within(cx, self.0.numbers.first_question);
+        if let Ok(Some(order)) = self.0.ledger.order(id).await {
+            // Whatever goes wrong here, the settler asks again.
+            drop(self.settle_order(&call, &order).await);
+        }
+    }
+
+    /// Makes the answer and keeps it for the key, together with a failed order's end.
+    async fn answer(
+        &self,
+        cx: &Cx,
+        keyed: Keyed,
+        id: OrderId,
+        outcome: Result<(), Ended>,
+    ) -> Result<StoredAnswer, ApiError> {
+        let (answer, failure) = match outcome {
+            Ok(()) => (self.state_of(cx, id).await, None),
+            Err(Ended::Refused(refusal)) => {
+                let code = refusal.code().to_owned();
+                (Err(refusal), Some(code))
+            }
+            // The key stays claimed: whoever repeats it later is told what the settler found out.
+            Err(Ended::Unrecorded(error)) => return Err(error),
+        };
+        let kept = keep(cx, keyed.problem_json, &keyed.path, answer).await;
+        let mut tx = self.0.db.begin().await?;
+        if let Some(code) = failure {
+            let now = self.0.clock.now();
+            self.0.ledger.fail(&mut tx, id, &code, now).await?;
+        }
+        idempotency::finish(&mut tx, &keyed.key, &kept).await?;
+        tx.commit().await?;
+        Ok(kept)
+    }
+
+    /// What a caller is told about an order as it stands: 201, 202, or why it failed.
+    pub(crate) async fn state_of(&self, cx: &Cx, id: OrderId) -> Result<Response, ApiError> {
+        let stored = self.0.ledger.order(id).await?;
+        let order = stored
+            .ok_or_else(|| ApiError::new(&codes::NOT_FOUND))?
+            .order;
+        let status = match order.status {
+            OrderStatus::Pending => StatusCode::ACCEPTED,
+            OrderStatus::Failed => {
+                return Err(ApiError::new(&codes::SUPPLIER_REFUSED)
+                    .message("The supplier did not make the order; nothing was ordered.")
+                    .details(serde_json::json!({ "order_id": order.id })));
+            }
+            OrderStatus::Confirmed | OrderStatus::Cancelled => StatusCode::CREATED,
+        };
+        let location = format!("/api/v1/{}/orders/{}", self.0.vertical, order.id);
+        let mut response = cx.success(status, order, Map::<String, Value>::new())?;
+        if let Ok(location) = HeaderValue::from_str(&location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        Ok(response)
+    }
+
+    /// The answer to a key that was seen before.
+    async fn repeated(&self, cx: &Cx, keyed: Keyed, claim: Claim) -> Result<Response, ApiError> {
+        match claim {
+            Claim::Replay(answer) => Ok(give(answer, true)),
+            Claim::OtherBody => Err(ApiError::new(&codes::IDEMPOTENCY_KEY_REUSED)),
+            Claim::New | Claim::InProgress => {
+                Err(ApiError::new(&codes::IDEMPOTENCY_KEY_IN_USE)
+                    .retry_after(Duration::from_secs(1)))
+            }
+            Claim::Abandoned { subject } => {
+                // The first attempt's process died. Its order is in the ledger, and the settler finds
+                // out what became of it: tell how it stands.
+                let id = subject.and_then(|subject| subject.parse().ok());
+                let id = id.ok_or_else(|| {
+                    ApiError::new(&codes::INTERNAL_ERROR).because("abandoned key without order")
+                })?;
+                let answer = self.state_of(cx, id).await;
+                let kept = keep(cx, keyed.problem_json, &keyed.path, answer).await;
+                let mut tx = self.0.db.begin().await?;
+                idempotency::finish(&mut tx, &keyed.key, &kept).await?;
+                tx.commit().await?;
+                Ok(give(kept, true))
+            }
+        }
+    }
+}
+
+/// Whether the present price may be paid: at most `max`, else at most what was shown.
+fn accept_price(shown: Money, now: Money, max: Option<Money>) -> Result<(), ApiError> {
+    let ceiling = max.unwrap_or(shown);
+    if now.currency() == ceiling.currency() && now.minor() <= ceiling.minor() {
+        return Ok(());
+    }
+    Err(ApiError::new(&codes::PRICE_CHANGED)
+        .details(serde_json::json!({ "old": shown, "new": now })))
+}
+
+/// How the supplier is asked about an order of the ledger.
+pub(crate) fn lookup(order: &LedgerOrder) -> OrderLookup {
+    OrderLookup {
+        reference: order.order.id,
+        handle: order.handle.clone(),
+        total: order.order.total,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_pays_more_than_was_agreed_to() {
+        let gbp = |minor| Money::new(minor, "GBP".parse().unwrap());
+        assert!(accept_price(gbp(100), gbp(100), None).is_ok());
+        assert!(accept_price(gbp(100), gbp(99), None).is_ok());
+        assert!(accept_price(gbp(100), gbp(101), None).is_err());
+        assert!(accept_price(gbp(100), gbp(110), Some(gbp(110))).is_ok());
+        assert!(accept_price(gbp(100), gbp(100), Some(gbp(99))).is_err());
+        let eur = Money::new(1, "EUR".parse().unwrap());
+        assert!(accept_price(gbp(100), eur, None).is_err());
+    }
+}

@@ -1,0 +1,319 @@
+//! The operations that every vertical has in common, as thin handlers with their OpenAPI words. A
+//! vertical nests them under its own path and adds its search.
+
+use auth::Permission;
+use axum::extract::{OriginalUri, Path, RawQuery, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value};
+use service_kit::openapi::ErrorBody;
+use service_kit::{
+    ApiError, Caller, Cx, Envelope, IdempotencyKeyHeader, Params, StrictJson, error::codes, whole,
+};
+use storage::idempotency::{IdempotencyKey, fingerprint};
+use travel_types::OrderId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::desk::{Desk, call_within};
+use crate::offer_store;
+use crate::ordering::Keyed;
+use crate::{Cancellation, NewOrder, Order, PriceChange, RepricedOffer};
+
+/// The routes, relative to the vertical's own path.
+pub fn routes() -> OpenApiRouter<Desk> {
+    OpenApiRouter::new()
+        .routes(routes!(get_offer))
+        .routes(routes!(create_order, list_orders))
+        .routes(routes!(get_order))
+        .routes(routes!(quote_cancellation))
+        .routes(routes!(confirm_cancellation))
+}
+
+/// Re-prices an offer
+///
+/// Asks the supplier for the offer's present price. A changed price carries `price_change`.
+#[utoipa::path(
+    get, path = "/offers/{offer_id}",
+    params(("offer_id" = String, Path, description = "The offer's id.")),
+    responses(
+        (status = 200, description = "The offer at its present price.", body = Envelope<RepricedOffer>),
+        (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 403, description = "The permission offers:read is missing.", body = ErrorBody),
+        (status = 404, description = "There is no such offer.", body = ErrorBody),
+        (status = 410, description = "The offer's time is over.", body = ErrorBody),
+        (status = 502, description = "The supplier failed.", body = ErrorBody),
+        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
+        (status = 504, description = "The supplier did not answer in time.", body = ErrorBody),
+    )
+)]
+async fn get_offer(
+    cx: Cx,
+    caller: Caller,
+    State(desk): State<Desk>,
+    Path(offer): Path<String>,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::OffersRead)?;
+    let absent = || ApiError::new(&codes::NOT_FOUND);
+    let id = offer.parse().map_err(|_| absent())?;
+    let mut stored = offer_store::find(&desk.0.db, id)
+        .await?
+        .ok_or_else(absent)?;
+    if stored.offer.expires_at <= desk.0.clock.now() {
+        return Err(ApiError::new(&codes::OFFER_EXPIRED));
+    }
+    let supplier = desk.supplier(&stored.offer.supplier)?;
+    let call = call_within(&cx, desk.0.numbers.search_deadline);
+    let priced = supplier
+        .price(&call, &stored.handle)
+        .await
+        .map_err(|failure| match failure.kind {
+            supplier_client::SupplierErrorKind::SoldOut => {
+                ApiError::new(&codes::OFFER_EXPIRED).because(failure)
+            }
+            _ => crate::answers::supplier_failure(supplier.name(), &failure),
+        })?;
+    let old = stored.offer.total;
+    let expiry = stored.offer.expires_at;
+    let (offer, handle) = priced.into_offer(id, desk.0.vertical, supplier.name(), expiry);
+    stored.offer = offer;
+    stored.handle = handle;
+    offer_store::replace(&desk.0.db, &stored).await?;
+    let new = stored.offer.total;
+    let price_change = (old != new).then_some(PriceChange { old, new });
+    cx.ok(RepricedOffer {
+        offer: stored.offer,
+        price_change,
+    })
+}
+
+/// Orders an offer
+///
+/// Places one order with the offer's supplier, at its present price: at most `max_total`, else at most
+/// the price that was last shown. 202 when the outcome is not yet known; the order then settles by
+/// itself and can be read at `Location`.
+#[utoipa::path(
+    post, path = "/orders",
+    params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters, fresh for each new order.")),
+    request_body = NewOrder,
+    responses(
+        (status = 201, description = "The order is confirmed.", body = Envelope<Order>),
+        (status = 202, description = "The outcome is not yet known.", body = Envelope<Order>),
+        (status = 400, description = "Not well-formed, an unknown field, or no Idempotency-Key.", body = ErrorBody),
+        (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 403, description = "The permission orders:write is missing.", body = ErrorBody),
+        (status = 404, description = "There is no such offer.", body = ErrorBody),
+        (status = 409, description = "Sold out, another price, refused, or the key is in use; nothing was ordered.", body = ErrorBody),
+        (status = 410, description = "The offer's time is over.", body = ErrorBody),
+        (status = 413, description = "The body is too large.", body = ErrorBody),
+        (status = 415, description = "The body is not JSON.", body = ErrorBody),
+        (status = 422, description = "A field breaks a rule, or the key was used with another body.", body = ErrorBody),
+        (status = 502, description = "The supplier failed before anything was ordered.", body = ErrorBody),
+        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
+        (status = 504, description = "The supplier did not answer in time, before anything was ordered.", body = ErrorBody),
+    )
+)]
+async fn create_order(
+    cx: Cx,
+    caller: Caller,
+    key: Result<IdempotencyKeyHeader, ApiError>,
+    State(desk): State<Desk>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Result<StrictJson<NewOrder>, ApiError>,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::OrdersWrite)?;
+    let keyed = keyed(&caller, key?, "orders", uri.path(), &headers, |path| {
+        body.as_ref().map_or_else(
+            |_| String::new(),
+            |body| fingerprint("POST", path, &body.raw),
+        )
+    });
+    desk.place(&cx, caller.subject(), keyed, body?.value).await
+}
+
+/// Lists one's own orders
+#[utoipa::path(
+    get, path = "/orders",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 100, 20 by default."),
+        ("cursor" = Option<String>, Query, description = "`meta.next_cursor` of the page before."),
+    ),
+    responses(
+        (status = 200, description = "Newest first.", body = Envelope<Vec<Order>>),
+        (status = 400, description = "An unknown or repeated parameter.", body = ErrorBody),
+        (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
+        (status = 422, description = "A parameter breaks a rule.", body = ErrorBody),
+        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
+    )
+)]
+async fn list_orders(
+    cx: Cx,
+    caller: Caller,
+    State(desk): State<Desk>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::OrdersRead)?;
+    let mut params = Params::read(query.as_deref(), &["limit", "cursor"])?;
+    let limit = params.optional("limit", whole(1, 100));
+    let before = params.optional("cursor", |text| {
+        text.parse::<OrderId>()
+            .map_err(|_| "must be a next_cursor of an earlier answer".to_owned())
+    });
+    params.finish()?;
+    let limit = limit.unwrap_or(20);
+    let mut orders = desk
+        .0
+        .ledger
+        .orders_of(caller.subject(), before, limit + 1)
+        .await?;
+    let more = orders.len() > usize::try_from(limit).unwrap_or(usize::MAX);
+    if more {
+        orders.pop();
+    }
+    let next = orders
+        .last()
+        .filter(|_| more)
+        .map(|order| order.id.to_string());
+    let mut meta = Map::new();
+    meta.insert(
+        "next_cursor".to_owned(),
+        next.map_or(Value::Null, Value::String),
+    );
+    cx.success(StatusCode::OK, orders, meta)
+}
+
+/// Reads an order
+#[utoipa::path(
+    get, path = "/orders/{order_id}",
+    params(("order_id" = String, Path, description = "The order's id.")),
+    responses(
+        (status = 200, description = "The order with its history.", body = Envelope<Order>),
+        (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
+        (status = 404, description = "There is no such order, or it is somebody else's.", body = ErrorBody),
+        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
+    )
+)]
+async fn get_order(
+    cx: Cx,
+    caller: Caller,
+    State(desk): State<Desk>,
+    Path(order): Path<String>,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::OrdersRead)?;
+    let absent = || ApiError::new(&codes::NOT_FOUND);
+    let id = order.parse().map_err(|_| absent())?;
+    let order = desk.0.ledger.order(id).await?.ok_or_else(absent)?;
+    let readable = order.owner == caller.subject() || caller.0.may(Permission::OrdersReadAny);
+    if !readable {
+        return Err(absent());
+    }
+    cx.ok(order.order)
+}
+
+/// Asks what cancelling would bring
+///
+/// Answers a quote. Nothing is cancelled yet.
+#[utoipa::path(
+    post, path = "/orders/{order_id}/cancellations",
+    params(("order_id" = String, Path, description = "The order's id.")),
+    responses(
+        (status = 201, description = "The quote.", body = Envelope<Cancellation>),
+        (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
+        (status = 404, description = "There is no such order, or it is somebody else's.", body = ErrorBody),
+        (status = 409, description = "The order is not confirmed, or the supplier refuses.", body = ErrorBody),
+        (status = 422, description = "The supplier cannot cancel.", body = ErrorBody),
+        (status = 502, description = "The supplier failed.", body = ErrorBody),
+        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
+        (status = 504, description = "The supplier did not answer in time.", body = ErrorBody),
+    )
+)]
+async fn quote_cancellation(
+    cx: Cx,
+    caller: Caller,
+    State(desk): State<Desk>,
+    Path(order): Path<String>,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::OrdersRead)?;
+    let id = order
+        .parse()
+        .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
+    let quote = desk.quote_cancellation(&cx, caller.subject(), id).await?;
+    cx.success(StatusCode::CREATED, quote, Map::new())
+}
+
+/// Carries a cancellation quote out
+///
+/// 202 when the outcome is not yet known; the order at `Location` then settles by itself.
+#[utoipa::path(
+    post, path = "/cancellations/{cancellation_id}/confirm",
+    params(
+        ("cancellation_id" = String, Path, description = "The quote's id."),
+        ("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters, fresh for each new confirmation."),
+    ),
+    responses(
+        (status = 200, description = "The order is cancelled.", body = Envelope<Cancellation>),
+        (status = 202, description = "The outcome is not yet known.", body = Envelope<Cancellation>),
+        (status = 400, description = "No Idempotency-Key.", body = ErrorBody),
+        (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
+        (status = 404, description = "There is no such quote, or it is somebody else's.", body = ErrorBody),
+        (status = 409, description = "Confirmed before, refused, or the key is in use.", body = ErrorBody),
+        (status = 410, description = "The quote's time is over; nothing was cancelled.", body = ErrorBody),
+        (status = 422, description = "The key was used for another confirmation.", body = ErrorBody),
+        (status = 502, description = "The supplier failed before anything was cancelled.", body = ErrorBody),
+        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
+        (status = 504, description = "The supplier did not answer in time, before anything was cancelled.", body = ErrorBody),
+    )
+)]
+async fn confirm_cancellation(
+    cx: Cx,
+    caller: Caller,
+    key: Result<IdempotencyKeyHeader, ApiError>,
+    State(desk): State<Desk>,
+    OriginalUri(uri): OriginalUri,
+    Path(cancellation): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    caller.require(Permission::OrdersRead)?;
+    let id = cancellation
+        .parse()
+        .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
+    let keyed = keyed(
+        &caller,
+        key?,
+        "cancellations",
+        uri.path(),
+        &headers,
+        |path| fingerprint("POST", path, b""),
+    );
+    desk.confirm_cancellation(&cx, caller.subject(), keyed, id)
+        .await
+}
+
+fn keyed(
+    caller: &Caller,
+    key: IdempotencyKeyHeader,
+    operation: &str,
+    path: &str,
+    headers: &HeaderMap,
+    fingerprint: impl FnOnce(&str) -> String,
+) -> Keyed {
+    Keyed {
+        key: IdempotencyKey {
+            caller: caller.subject().to_owned(),
+            route: operation.to_owned(),
+            key: key.0,
+        },
+        fingerprint: fingerprint(path),
+        problem_json: headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|value| value.contains("application/problem+json")),
+        path: path.to_owned(),
+    }
+}
