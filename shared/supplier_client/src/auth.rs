@@ -117,3 +117,58 @@ impl fmt::Debug for Auth {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Method;
+
+    use super::*;
+
+    struct Stamp;
+
+    impl Signer for Stamp {
+        fn sign(&self, request: &Signable<'_>) -> Result<HeaderMap, SupplierError> {
+            let value = HeaderValue::from_str(&format!("{} {}", request.target, request.now));
+            Ok(HeaderMap::from_iter([(AUTHORIZATION, value.unwrap())]))
+        }
+    }
+
+    fn applied(auth: &Auth) -> Result<HeaderMap, SupplierError> {
+        let mut headers = HeaderMap::new();
+        let request = Signable {
+            method: &Method::GET,
+            target: "/v1/a?b=c",
+            body: b"",
+            now: Timestamp::UNIX_EPOCH,
+        };
+        auth.apply(None, &request, &mut headers).map(|()| headers)
+    }
+
+    #[test]
+    fn every_header_that_proves_who_we_are_is_marked_sensitive() {
+        let api_key = Auth::Header {
+            name: HeaderName::from_static("api-key"),
+            secret: "k".into(),
+        };
+        for (auth, name, value) in [
+            (Auth::Bearer("t".into()), "authorization", "Bearer t"),
+            (api_key, "api-key", "k"),
+            (
+                Auth::Custom(Arc::new(Stamp)),
+                "authorization",
+                "/v1/a?b=c 1970-01-01T00:00:00Z",
+            ),
+        ] {
+            let headers = applied(&auth).unwrap();
+            assert_eq!(headers[name], value);
+            assert!(headers[name].is_sensitive());
+        }
+    }
+
+    #[test]
+    fn a_secret_that_cannot_stand_in_a_header_is_not_repeated_in_the_error() {
+        let error = applied(&Auth::Bearer("s3cret\n".into())).unwrap_err();
+        assert_eq!(error.kind, SupplierErrorKind::NotAuthorised);
+        assert!(!error.to_string().contains("s3cret"));
+    }
+}

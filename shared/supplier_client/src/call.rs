@@ -77,9 +77,13 @@ impl ApiClient {
                 // Not made. If earlier attempts were, what became of them is what the caller must know.
                 Err(error) => return Err(progress.last.take().unwrap_or(error)),
             };
+            // One layer repeats, the one next to the supplier: a chain of three services that each tried
+            // three times would send it 27 requests. What one of our own services has answered, or is
+            // still working on, is therefore not asked again.
             let (error, wait, repeatable) = match attempt {
                 Attempt::Answered(response, verdict, asked) => {
                     let repeatable = *request.safety() != Safety::Unsafe
+                        && !self.config.internal
                         && matches!(
                             verdict,
                             Verdict::Throttled | Verdict::Failure { retry: true }
@@ -93,7 +97,8 @@ impl ApiClient {
                     }
                 }
                 Attempt::Failed(failure) => {
-                    let repeatable = may_repeat(request, &failure);
+                    let slow_service = self.config.internal && failure.cause == SendCause::TimedOut;
+                    let repeatable = may_repeat(request, &failure) && !slow_service;
                     (error_of(request, failure), None, repeatable)
                 }
                 Attempt::Refused(token) => {

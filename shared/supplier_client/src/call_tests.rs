@@ -110,6 +110,10 @@ struct Set {
 }
 
 fn set(script: &[Does], then: Does, change: impl FnOnce(&mut Policy)) -> Set {
+    set_of(script, then, change, false)
+}
+
+fn set_of(script: &[Does], then: Does, change: impl FnOnce(&mut Policy), internal: bool) -> Set {
     let mut policy = Policy::default();
     change(&mut policy);
     let supplier = Arc::new(Supplier {
@@ -118,10 +122,11 @@ fn set(script: &[Does], then: Does, change: impl FnOnce(&mut Policy)) -> Set {
         arrivals: Mutex::default(),
     });
     let metrics = Metrics::new();
-    let config = ApiClientConfig::new("acme", "http://acme.example")
+    let mut config = ApiClientConfig::new("acme", "http://acme.example")
         .unwrap()
         .policy(policy)
         .jitter_seed(1);
+    config.internal = internal;
     let client = ApiClient::with_engine(
         config,
         by_status,
@@ -408,8 +413,9 @@ async fn the_deadline_is_never_passed_whatever_is_waited_for() {
     let later = |wait| Does::AnswersAfter(ms(wait), 200);
     let asks = |status| Does::AnswersWith(status, "retry-after", "30");
     let forever = Does::AnswersWith(429, "retry-after", "18446744073709551615");
-    for (does, change) in [
-        (Does::Hangs, (|_: &mut Policy| {}) as fn(&mut Policy)),
+    type Change = fn(&mut Policy);
+    let cases: [(Does, Change); 9] = [
+        (Does::Hangs, |_| {}),
         (later(5_000), |_| {}),
         (asks(429), |_| {}),
         (asks(503), |_| {}),
@@ -424,7 +430,8 @@ async fn the_deadline_is_never_passed_whatever_is_waited_for() {
             policy.pacing.attempts = 1;
             policy.pacing.burst = 1;
         }),
-    ] {
+    ];
+    for (does, change) in cases {
         let set = set(&[], does, change);
         let start = Instant::now();
         let (first, second) =
@@ -516,4 +523,19 @@ async fn a_supplier_that_heals_is_used_again_within_five_seconds() {
     }
     assert!(start.elapsed() <= ms(5_000), "{:?}", start.elapsed());
     assert!(healed < 100, "{healed} calls to a dead supplier");
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_our_services_only_what_a_service_never_answered_is_repeated() {
+    for (does, attempts) in [
+        (Does::Answers(503), 1),
+        (Does::Answers(429), 1),
+        (Does::Hangs, 1),
+        (Does::Refuses, 3),
+        (Does::Breaks, 3),
+    ] {
+        let set = set_of(&[], does, |policy| policy.attempt_timeout_ms = 1_000, true);
+        assert!(set.call(Safety::Safe, 60_000).await.is_err());
+        assert_eq!(set.supplier.count(), attempts);
+    }
 }

@@ -68,3 +68,8 @@ pub trait Transport: Send + Sync {
     /// Whatever else happened, with blame, retry and how far the request got.
     async fn call(&self, cx: &CallCx, request: WireRequest) -> Result<WireResponse, SupplierError>;
 }
+
+/// The manual's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/integration-layer.md")]
+pub struct Manual;
