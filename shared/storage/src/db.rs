@@ -162,7 +162,8 @@ impl Db {
         self.engine
     }
 
-    /// The pool, for single statements and reads: `query("…").fetch_optional(db.pool())`.
+    /// The pool, for single statements and reads: `query("…").fetch_optional(db.pool())`. Never
+    /// `pool().begin()`: only [`Db::begin`] survives a caller that is cancelled.
     pub fn pool(&self) -> &AnyPool {
         &self.pool
     }
@@ -174,16 +175,16 @@ impl Db {
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Contended`] when its turn does not come in time.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        let Some(writer) = &self.writer else {
-            let inner = self.pool.begin().await?;
-            return Ok(Tx::new(inner, self.engine, None));
+        let turn = match &self.writer {
+            None => None,
+            Some(writer) => Some(
+                timeout(self.acquire_timeout, Arc::clone(writer).acquire_owned())
+                    .await
+                    .map_err(|_| StoreError::Contended)?
+                    .map_err(|_| StoreError::Unavailable("closed".to_owned()))?,
+            ),
         };
-        let turn = timeout(self.acquire_timeout, Arc::clone(writer).acquire_owned())
-            .await
-            .map_err(|_| StoreError::Contended)?
-            .map_err(|_| StoreError::Unavailable("closed".to_owned()))?;
-        let inner = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(Tx::new(inner, self.engine, Some(turn)))
+        Tx::begin(self.pool.clone(), self.engine, turn).await
     }
 
     /// Whether the store answers, for readiness checks.

@@ -3,7 +3,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::{Any, AnyConnection};
+use sqlx::{Any, AnyConnection, AnyPool};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{Engine, StoreError};
@@ -19,16 +19,24 @@ pub struct Tx {
 }
 
 impl Tx {
-    pub(crate) fn new(
-        inner: sqlx::Transaction<'static, Any>,
+    pub(crate) async fn begin(
+        pool: AnyPool,
         engine: Engine,
         turn: Option<OwnedSemaphorePermit>,
-    ) -> Self {
-        Self {
-            inner,
-            engine,
-            _turn: turn,
-        }
+    ) -> Result<Self, StoreError> {
+        to_the_end(async move {
+            let inner = match engine {
+                Engine::Sqlite => pool.begin_with("BEGIN IMMEDIATE").await?,
+                Engine::Postgres => pool.begin().await?,
+            };
+            Ok(Self {
+                inner,
+                engine,
+                _turn: turn,
+            })
+        })
+        .await
+        .unwrap_or_else(|| Err(StoreError::Unavailable("interrupted".to_owned())))
     }
 
     /// The engine below, for the rare statement that has no portable form.
@@ -36,12 +44,19 @@ impl Tx {
         self.engine
     }
 
-    /// Makes the changes durable and visible.
+    /// Makes the changes durable and visible. Once called it is carried out, also when the caller is
+    /// cancelled while waiting.
     ///
     /// # Errors
     /// [`StoreError::RolledBack`] when a statement of this transaction had failed on PostgreSQL,
     /// [`StoreError::OutcomeUnknown`] when the connection broke after `COMMIT` was sent.
-    pub async fn commit(mut self) -> Result<(), StoreError> {
+    pub async fn commit(self) -> Result<(), StoreError> {
+        to_the_end(self.commit_now())
+            .await
+            .unwrap_or(Err(StoreError::OutcomeUnknown))
+    }
+
+    async fn commit_now(mut self) -> Result<(), StoreError> {
         // PostgreSQL answers COMMIT of a failed transaction with a rollback and no error, and the
         // driver does not look: the change would be lost in silence. Any statement tells.
         if self.engine == Engine::Postgres {
@@ -62,8 +77,20 @@ impl Tx {
     /// # Errors
     /// When the connection is gone; then the engine has undone it as well.
     pub async fn rollback(self) -> Result<(), StoreError> {
-        Ok(self.inner.rollback().await?)
+        to_the_end(async move { Ok(self.inner.rollback().await?) })
+            .await
+            .unwrap_or_else(|| Err(StoreError::Unavailable("interrupted".to_owned())))
     }
+}
+
+/// Carries the work out even when the caller is cancelled meanwhile, as a request is whose client hangs
+/// up. The driver loses count of a BEGIN, COMMIT or ROLLBACK whose future is dropped half way
+/// (transact-rs/sqlx#4385, #4393): the connection would go back to the pool with a transaction open,
+/// and the next requests would run inside it. `None` when the runtime is shutting down.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    tokio::spawn(work).await.ok()
 }
 
 impl Deref for Tx {
