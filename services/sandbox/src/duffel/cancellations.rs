@@ -82,14 +82,7 @@ pub(crate) async fn confirm(duffel: &Duffel, id: &str) -> Answered {
         }
         cancellation.confirmed_at = Some(now);
         // From here on a second confirmation of the same order is refused.
-        store.cancel(&order.id, now);
-        if let Some(shown) = store
-            .orders
-            .get_mut(&order.id)
-            .and_then(|o| o.shown.as_object_mut())
-        {
-            shown.insert("cancellation".to_owned(), self::shown(&cancellation));
-        }
+        store.cancel(&cancellation, now);
         (cancellation, order)
     };
     let record = serde_json::to_value(&cancellation).map_err(|_| Problem::internal())?;
@@ -201,7 +194,8 @@ fn credit(order: &Order, cancellation_id: &str, refund: i64, today: &str) -> Val
     }])
 }
 
-fn shown(cancellation: &Cancellation) -> Value {
+/// A cancellation as Duffel shows it.
+pub(crate) fn shown(cancellation: &Cancellation) -> Value {
     let confirmed = cancellation.confirmed_at;
     json!({
         "refund_to": cancellation.refund_to,

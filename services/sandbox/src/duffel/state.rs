@@ -145,19 +145,19 @@ impl Store {
             .insert(cancellation.id.clone(), cancellation);
     }
 
-    /// Marks an order as cancelled; the seats that it gives back, none if it was cancelled before.
-    pub(crate) fn cancel(&mut self, order_id: &str, at: Timestamp) -> Vec<Units> {
-        let Some(order) = self
-            .orders
-            .get_mut(order_id)
-            .filter(|order| !order.cancelled)
-        else {
+    /// Carries out a confirmed cancellation; the seats that it gives back, none if the order was
+    /// cancelled before.
+    pub(crate) fn cancel(&mut self, cancellation: &Cancellation, at: Timestamp) -> Vec<Units> {
+        let order = self.orders.get_mut(&cancellation.order_id);
+        let Some(order) = order.filter(|order| !order.cancelled) else {
             return Vec::new();
         };
         order.cancelled = true;
         order.awaiting_payment = false;
         if let Some(shown) = order.shown.as_object_mut() {
+            let cancellation = super::cancellations::shown(cancellation);
             shown.insert("cancelled_at".to_owned(), Value::from(wire::instant(at)));
+            shown.insert("cancellation".to_owned(), cancellation);
             shown.insert("available_actions".to_owned(), serde_json::json!([]));
         }
         order.units.clone()
@@ -286,7 +286,7 @@ impl Duffel {
                 let cancellation = Cancellation::deserialize(&line.record)?;
                 let mut store = self.store();
                 let at = cancellation.confirmed_at.unwrap_or(effect.at);
-                let units = store.cancel(&cancellation.order_id, at);
+                let units = store.cancel(&cancellation, at);
                 self.inventory.give_back(&units);
                 store.add_cancellation(cancellation);
             }
