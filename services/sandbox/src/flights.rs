@@ -14,7 +14,7 @@ const CONNECTION: std::ops::RangeInclusive<i64> = 60..=8 * 60;
 /// How long an aircraft stands at a stop inside a flight, in minutes.
 const STOP_MINUTES: i64 = 75;
 /// How many journeys with a change are offered for one route and date.
-const MAX_CONNECTING: usize = 6;
+pub(crate) const MAX_CONNECTING: usize = 6;
 
 /// A stop inside one flight: the passenger stays with the aircraft.
 #[derive(Clone, Debug)]
@@ -125,7 +125,7 @@ fn change_at(
         let onward = [first.arrives.date(), next_day]
             .into_iter()
             .flat_map(|day| of_airline(seed, airline, hub, destination, day))
-            .find(|second| CONNECTION.contains(&minutes_between(first.arrives, second.departs)));
+            .find(|second| CONNECTION.contains(&waiting(&first, second)));
         if let Some(second) = onward {
             return Some(vec![first, second]);
         }
@@ -133,10 +133,13 @@ fn change_at(
     None
 }
 
-/// Local minutes from `from` to `to` at one place. Flights keep away from the hours at which clocks
-/// change, so the local difference is the true one but for a change in between, which CONNECTION absorbs.
-pub(crate) fn minutes_between(from: DateTime, to: DateTime) -> i64 {
-    to.duration_since(from).as_secs() / 60
+/// Minutes between landing with `first` and leaving with `second`, at the same airport.
+pub(crate) fn waiting(first: &Flight, second: &Flight) -> i64 {
+    let instant = |local: DateTime| local.to_zoned(second.origin.time_zone());
+    match (instant(first.arrives), instant(second.departs)) {
+        (Ok(landed), Ok(leaves)) => leaves.duration_since(&landed).as_mins(),
+        _ => 0,
+    }
 }
 
 /// The same journey with a landing at `via` on the way, as Duffel's test route DXB→AMS has.
@@ -277,7 +280,7 @@ mod tests {
                     let true_minutes = (instant(flight.arrives, flight.destination)
                         .duration_since(instant(flight.departs, flight.origin)))
                     .as_mins();
-                    let naive = minutes_between(flight.departs, flight.arrives);
+                    let naive = flight.arrives.duration_since(flight.departs).as_mins();
                     let stated = flight.minutes;
                     if flight.airline.is_sandbox() {
                         assert_eq!(naive, stated);
@@ -299,7 +302,7 @@ mod tests {
             };
             assert_eq!(first.destination.iata, second.origin.iata);
             assert_eq!(first.airline.iata, second.airline.iata);
-            assert!(minutes_between(first.arrives, second.departs) >= 60);
+            assert!(waiting(first, second) >= 60);
         }
     }
 }

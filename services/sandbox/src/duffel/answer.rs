@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -66,12 +67,13 @@ impl Answer {
         }
     }
 
-    /// The body's JSON, with the request id that an error repeats.
-    pub(crate) fn body(&self, request_id: &str) -> Value {
-        match &self.body {
-            Content::Json(value) => value.clone(),
-            Content::Problem(problem) => problem.body(request_id),
-        }
+    /// The body as it is sent, with the request id that an error repeats.
+    pub(crate) fn bytes(&self, request_id: &str) -> Bytes {
+        let bytes = match &self.body {
+            Content::Json(value) => serde_json::to_vec(value),
+            Content::Problem(problem) => serde_json::to_vec(&problem.body(request_id)),
+        };
+        bytes.unwrap_or_default().into()
     }
 }
 

@@ -11,9 +11,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::answer::{Answer, Problem, Twist};
+use super::answer::{Answer, Content, Problem, Twist};
 use super::state::{Duffel, NAME};
 use crate::faults::{self, HANG, Mode, Operation, When};
 
@@ -29,14 +28,13 @@ pub(crate) async fn front(
     if let Some(mode) = fault.filter(|mode| !wants_answer(*mode)) {
         return fail(&duffel, mode).await;
     }
-    let answer = match admit(&duffel, request.headers()) {
+    let mut answer = match admit(&duffel, request.headers()) {
         Err(problem) => Answer::from(problem),
         // In a task of its own, so that a client that leaves cannot stop an order half-way.
         Ok(()) => match tokio::spawn(next.run(request)).await {
-            Ok(response) => response
-                .extensions()
-                .get::<Answer>()
-                .cloned()
+            Ok(mut response) => response
+                .extensions_mut()
+                .remove::<Answer>()
                 .unwrap_or_else(|| Problem::bad_json().into()),
             Err(_) => Problem::internal().into(),
         },
@@ -66,8 +64,10 @@ pub(crate) async fn front(
             faults::truncate(response, &body)
         }
         Some(Mode::MissingKey) => {
-            let body = faults::without_keys(answer.body(""));
-            render(&duffel, &Answer::json(answer.status, body)).0
+            if let Content::Json(body) = &mut answer.body {
+                faults::strip_keys(body);
+            }
+            render(&duffel, &answer).0
         }
         Some(mode) => fail(&duffel, mode).await,
     }
@@ -151,8 +151,7 @@ fn used(duffel: &Duffel) -> u32 {
 fn render(duffel: &Duffel, answer: &Answer) -> (Response, Bytes) {
     let now = duffel.clock.now();
     let request_id = duffel.ids.request(now);
-    let body: Value = answer.body(&request_id);
-    let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
+    let body = answer.bytes(&request_id);
     let mut response = Response::new(Body::from(body.clone()));
     *response.status_mut() = answer.status;
     let minute = now.as_second() / 60;

@@ -166,7 +166,8 @@ pub(crate) struct Offer {
     pub(crate) id: String,
     pub(crate) request_id: String,
     pub(crate) passengers: Arc<Vec<Passenger>>,
-    pub(crate) slices: Vec<Slice>,
+    /// Shared by the fares that are sold on them.
+    pub(crate) slices: Arc<Vec<Slice>>,
     pub(crate) cabin: Cabin,
     pub(crate) fare: &'static Fare,
     pub(crate) currency: String,

@@ -69,30 +69,21 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
         .iter()
         .map(|leg| journeys(duffel, leg, max_connections, today))
         .collect();
-    let offers = combine(&ways)
-        .into_iter()
-        .flat_map(|slices| FARES.iter().map(move |fare| (slices.clone(), fare)))
-        .filter_map(|(slices, fare)| {
-            let cabin = cabin.unwrap_or(Cabin::Economy);
-            let (base, tax) = offer::price(duffel.seed, &slices, cabin, fare, &passengers);
+    let cabin_sold = cabin.unwrap_or(Cabin::Economy);
+    let mut offers = Vec::new();
+    for flights in combine(&ways) {
+        let priced: Vec<(i64, i64)> = FARES
+            .iter()
+            .map(|fare| offer::price(duffel.seed, &flights, cabin_sold, fare, &passengers))
+            .collect();
+        let slices = Arc::new(with_ids(duffel, flights, now));
+        for (fare, (base, tax)) in FARES.iter().zip(priced) {
             let offer = Offer {
                 id: duffel.ids.next("off", now),
                 request_id: id.clone(),
                 passengers: Arc::clone(&passengers),
-                slices: slices
-                    .into_iter()
-                    .map(|flights| Slice {
-                        id: duffel.ids.next("sli", now),
-                        segments: flights
-                            .into_iter()
-                            .map(|flight| Segment {
-                                id: duffel.ids.next("seg", now),
-                                flight,
-                            })
-                            .collect(),
-                    })
-                    .collect(),
-                cabin,
+                slices: Arc::clone(&slices),
+                cabin: cabin_sold,
                 fare,
                 currency: duffel.currency.clone(),
                 base,
@@ -101,14 +92,17 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
                 expires_at,
             };
             let left = |(item, seats): (String, u32)| duffel.inventory.show(&item) >= seats;
-            offer.units().into_iter().all(left).then(|| Arc::new(offer))
-        })
-        .take(if route == Some(Route::NoOffers) {
-            0
-        } else {
-            MAX_OFFERS
-        })
-        .collect();
+            if offer.units().into_iter().all(left) {
+                offers.push(Arc::new(offer));
+            }
+        }
+    }
+    let most = if route == Some(Route::NoOffers) {
+        0
+    } else {
+        MAX_OFFERS
+    };
+    offers.truncate(most);
     let request = Arc::new(Request {
         id,
         created_at: now,
@@ -119,6 +113,18 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
     });
     duffel.store().keep(Arc::clone(&request), expires_at, now);
     Ok(Answer::created(shown(duffel, &request, inline)))
+}
+
+fn with_ids(duffel: &Duffel, slices: Vec<Vec<Flight>>, now: jiff::Timestamp) -> Vec<Slice> {
+    let segment = |flight| Segment {
+        id: duffel.ids.next("seg", now),
+        flight,
+    };
+    let slice = |flights: Vec<Flight>| Slice {
+        id: duffel.ids.next("sli", now),
+        segments: flights.into_iter().map(segment).collect(),
+    };
+    slices.into_iter().map(slice).collect()
 }
 
 /// `GET /air/offer_requests/{id}`.
@@ -394,6 +400,7 @@ fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Ve
         return Vec::new();
     }
     let mut ways = Vec::new();
+    let mut changing = Vec::new();
     for origin in airports(&leg.origin) {
         for destination in airports(&leg.destination) {
             let route = scenario::of_route(origin.iata, destination.iata);
@@ -410,11 +417,19 @@ fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Ve
                 _ => ways.extend(direct.into_iter().map(|flight| vec![flight])),
             }
             if max_connections > 0 && route != Some(Route::StopInSegment) {
-                let connecting = flights::connecting(duffel.seed, origin, destination, leg.date);
-                ways.extend(connecting);
+                let change = flights::connecting(duffel.seed, origin, destination, leg.date);
+                changing.push(change);
             }
         }
     }
+    // A city with many airports is not drowned in journeys with a change: all pairs together give
+    // about as many as one.
+    let each = flights::MAX_CONNECTING.div_ceil(changing.len().max(1));
+    ways.extend(
+        changing
+            .into_iter()
+            .flat_map(|pair| pair.into_iter().take(each)),
+    );
     let inside =
         |window: Window, time: Time| window.is_none_or(|(from, to)| (from..=to).contains(&time));
     ways.retain(|way| {

@@ -34,6 +34,9 @@ pub(crate) struct Request {
     pub(crate) offers: Vec<Arc<Offer>>,
 }
 
+/// How many searches are remembered: about 20 kB each, so that a long load test does not fill the memory.
+const KEPT_SEARCHES: usize = 10_000;
+
 /// An order, as it is also kept in the journal.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Order {
@@ -98,12 +101,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Remembers a search and forgets those that expired long ago.
+    /// Remembers a search and forgets those that expired long ago, or the oldest if there are too many.
     pub(crate) fn keep(&mut self, request: Arc<Request>, expires_at: Timestamp, now: Timestamp) {
         while let Some((at, _)) = self.by_expiry.front() {
             let kept =
                 now.duration_since(*at).as_secs() <= KEPT_AFTER_EXPIRY.as_secs().cast_signed();
-            if kept {
+            if kept && self.by_expiry.len() < KEPT_SEARCHES {
                 break;
             }
             if let Some((_, id)) = self.by_expiry.pop_front() {

@@ -9,7 +9,7 @@ use super::scenario::Route;
 use crate::airlines::Airline;
 use crate::airports::{Airport, City, atlas};
 use crate::chance::{base62, between, draw};
-use crate::flights::minutes_between;
+use crate::flights::waiting;
 
 /// `2021-12-20T11:40:14.121574Z`.
 pub(crate) fn instant(at: Timestamp) -> String {
@@ -152,7 +152,7 @@ fn aircraft(segment: &Segment) -> Value {
             "Aerospatiale/Alenia ATR 42-500",
             "arc_00009VMF8AhXSSRnQDI6Hi",
         ),
-        501..=4_500 if draw(0, &flight.item("")) % 2 == 0 => (
+        501..=4_500 if draw(0, &flight.item("")).is_multiple_of(2) => (
             "32S",
             "Airbus A138/A319/A320/A321",
             "arc_00009VMF8AgpV5sdO0xXAt",
@@ -238,7 +238,7 @@ fn slice_minutes(slice: &Slice) -> i64 {
         .segments
         .windows(2)
         .filter_map(|pair| match pair {
-            [first, second] => Some(minutes_between(first.flight.arrives, second.flight.departs)),
+            [first, second] => Some(waiting(&first.flight, &second.flight)),
             _ => None,
         })
         .sum();

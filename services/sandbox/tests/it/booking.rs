@@ -275,7 +275,7 @@ async fn two_hundred_buyers_of_three_seats_make_three_orders() {
     let server = Arc::new(start().await);
     let mut offers = Vec::new();
     for _ in 0..200 {
-        offers.push(server.offer("LHR", "JFK").await);
+        offers.push(server.cheapest("LHR", "JFK").await);
     }
     let item = item(&offers[0]);
     let stock = json!({ "item": item, "remaining": 3 });

@@ -15,6 +15,12 @@ fn segments(offer: &Value) -> impl Iterator<Item = &Value> {
         .flat_map(|slice| slice["segments"].as_array().unwrap())
 }
 
+fn instant(segment: &Value, time: &str, place: &str) -> jiff::Timestamp {
+    let local: DateTime = segment[time].as_str().unwrap().parse().unwrap();
+    let zone = segment[place]["time_zone"].as_str().unwrap();
+    local.in_tz(zone).unwrap().timestamp()
+}
+
 fn minutes(duration: &Value) -> i64 {
     let span: jiff::Span = duration.as_str().unwrap().parse().unwrap();
     i64::from(span.get_hours()) * 60 + span.get_minutes()
@@ -41,11 +47,20 @@ async fn times_agree_with_zones_and_amounts_with_each_other() {
                 cents(&offer["base_amount"]) + cents(&offer["tax_amount"]),
                 cents(&offer["total_amount"])
             );
+            for slice in offer["slices"].as_array().unwrap() {
+                let flown = slice["segments"].as_array().unwrap();
+                let (first, last) = (&flown[0], &flown[flown.len() - 1]);
+                if first["marketing_carrier"]["iata_code"] != "ZZ" {
+                    let left = instant(first, "departing_at", "origin");
+                    let landed = instant(last, "arriving_at", "destination");
+                    let stated = minutes(&slice["duration"]);
+                    assert_eq!(landed.duration_since(left).as_mins(), stated);
+                }
+            }
             for segment in segments(offer) {
                 let local = |time: &str, place: &str| -> (DateTime, jiff::Timestamp) {
-                    let local: DateTime = segment[time].as_str().unwrap().parse().unwrap();
-                    let zone = segment[place]["time_zone"].as_str().unwrap();
-                    (local, local.in_tz(zone).unwrap().timestamp())
+                    let local = segment[time].as_str().unwrap().parse().unwrap();
+                    (local, instant(segment, time, place))
                 };
                 let (left, left_at) = local("departing_at", "origin");
                 let (landed, landed_at) = local("arriving_at", "destination");

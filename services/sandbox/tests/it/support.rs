@@ -89,6 +89,21 @@ impl Server {
         self.search(from, to, 1).await["offers"][0].clone()
     }
 
+    /// The cheapest offer of a fresh search, without reading the others.
+    pub async fn cheapest(&self, from: &str, to: &str) -> Value {
+        let body = json!({ "data": {
+            "slices": [{ "origin": from, "destination": to, "departure_date": DAY }],
+            "passengers": [{ "type": "adult" }],
+        }});
+        let path = "/duffel/air/offer_requests?return_offers=false";
+        let (_, request) = self.post(path, &body).await;
+        assert!(request["data"].get("offers").is_none());
+        let id = request["data"]["id"].as_str().unwrap();
+        let query = format!("offer_request_id={id}&sort=total_amount&limit=1");
+        let (_, page) = self.get(&format!("/duffel/air/offers?{query}")).await;
+        page["data"][0].clone()
+    }
+
     pub async fn order(&self, offer: &Value, family_name: &str) -> (StatusCode, Value) {
         self.post("/duffel/air/orders", &order_body(offer, family_name))
             .await
