@@ -1,1 +1,133 @@
-//! Accounts, log-in, signing keys and roles.
+//! The auth service: accounts, log-in, refresh, and the keys that everybody else verifies tokens with.
+
+mod accounts;
+mod attempts;
+mod passwords;
+mod refresh;
+mod routes;
+mod seed;
+mod session;
+
+use std::path::Path;
+use std::time::Duration;
+
+use auth::{AccessRules, TokenSigner};
+use caching::{Cache, CacheOptions};
+use service_kit::{Access, App, Check, Context, Profile, ServiceSpec, StartError};
+use settings::{Settings, SettingsError};
+use storage::Migration;
+
+use crate::attempts::{AttemptLimits, Attempts};
+use crate::passwords::Passwords;
+use crate::refresh::RefreshTokens;
+use crate::session::Sessions;
+
+const CONFIG: &str = include_str!("../config.default.toml");
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "accounts",
+    sql: include_str!("../migrations/0001_accounts.sql"),
+}];
+
+/// What the handlers share.
+#[derive(Clone)]
+pub(crate) struct Auth {
+    sessions: Sessions,
+    issuer: String,
+}
+
+/// The auth service, for the kit to run.
+pub fn service() -> ServiceSpec {
+    ServiceSpec {
+        name: "auth_service",
+        config: vec![CONFIG.into()],
+        openapi: || routes::router().into_openapi(),
+        build: |context| Box::pin(build(context)),
+    }
+}
+
+async fn build(context: Context) -> Result<App, StartError> {
+    let settings = &context.settings;
+    let db = context.open_store(&[("auth", MIGRATIONS)]).await?;
+    let cache = open_cache(&context)?;
+    let passwords = Passwords::new(
+        settings.get("passwords.concurrency")?,
+        Duration::from_millis(settings.get("passwords.wait_ms")?),
+    )
+    .await
+    .map_err(other)?;
+    seed::seed(&context, &db, &passwords).await?;
+    let limits = AttemptLimits {
+        per_account: settings.get("login.failures_per_account")?,
+        per_address: settings.get("login.failures_per_address")?,
+        window: seconds(settings, "login.window_seconds")?,
+    };
+    let own = Cache::open(&CacheOptions::new("memory:", context.name)).map_err(other)?;
+    let rules = AccessRules {
+        issuer: settings.get("tokens.issuer")?,
+        audience: settings.get("tokens.audience")?,
+    };
+    let auth = Auth {
+        issuer: rules.issuer.clone(),
+        sessions: Sessions {
+            db: db.clone(),
+            passwords,
+            attempts: Attempts::new(cache.clone(), own, limits),
+            refresh_tokens: RefreshTokens::new(
+                db.clone(),
+                seconds(settings, "tokens.refresh_seconds")?,
+                context.clock.clone(),
+            ),
+            signer: signer(&context, rules)?,
+        },
+    };
+    let store = Check::required("store", move || {
+        let db = db.clone();
+        async move { db.ping().await.map_err(|error| error.to_string()) }
+    });
+    let counters = Check::required("cache", move || {
+        let cache = cache.clone();
+        async move { cache.ping().await.map_err(|error| error.to_string()) }
+    });
+    Ok(App {
+        router: routes::router().with_state(auth).into(),
+        checks: vec![store, counters.optional()],
+        access: Access::Gateway,
+    })
+}
+
+/// The signer with the configured key; in development with one that is made on first use.
+fn signer(context: &Context, rules: AccessRules) -> Result<TokenSigner, StartError> {
+    let file: String = context.settings.get("keys.signing_key_file")?;
+    let life = seconds(&context.settings, "tokens.access_seconds")?;
+    let clock = context.clock.clone();
+    if !file.is_empty() {
+        return TokenSigner::from_file(Path::new(&file), rules, life, clock).map_err(other);
+    }
+    if context.profile == Profile::Production {
+        return Err(StartError::Other(
+            "keys.signing_key_file is empty: production signs with no key that it made itself; name \
+             the file with the private key (PEM, RSA of at least 2048 bits)"
+                .to_owned(),
+        ));
+    }
+    TokenSigner::development(&context.data_dir, rules, life, clock).map_err(other)
+}
+
+fn open_cache(context: &Context) -> Result<Cache, StartError> {
+    let settings = &context.settings;
+    let options = CacheOptions {
+        capacity_bytes: settings.get("cache.capacity_bytes")?,
+        timeout: Duration::from_millis(settings.get("cache.timeout_ms")?),
+        ..CacheOptions::new(settings.get::<String>("cache.url")?, context.name)
+    };
+    Cache::open(&options).map_err(other)
+}
+
+fn seconds(settings: &Settings, key: &str) -> Result<Duration, SettingsError> {
+    settings.get(key).map(Duration::from_secs)
+}
+
+fn other(error: impl std::fmt::Display) -> StartError {
+    StartError::Other(error.to_string())
+}

@@ -1,1 +1,3 @@
+//! The auth service as a program of its own.
+
 fn main() {}

@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderName;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use travel_types::Clock;
 
-use crate::{Identity, Permission, Role};
+use crate::{Identity, Permission, Role, key_file};
 
 /// The header that carries the identity between gateway and service.
 pub const HOP_HEADER: HeaderName = HeaderName::from_static("x-interline-identity");
@@ -97,32 +95,16 @@ fn key_error(path: &Path, problem: impl fmt::Display) -> HopError {
     }
 }
 
-/// Makes the development key pair unless it is there. Several services may try at once: the first one
-/// to put the private key in place wins, and the public key always follows from what is in place.
+/// Makes the development key pair unless it is there. The public key always follows from the private
+/// one that is in place.
 fn ensure_development_keys(data_dir: &Path) -> Result<(String, String), HopError> {
     let (private, public) = development_files(data_dir);
-    let parent = data_dir.join("keys");
-    std::fs::create_dir_all(&parent).map_err(|error| key_error(&parent, error))?;
-    if !private.exists() {
-        let pair = Ed25519KeyPair::generate().map_err(|error| key_error(&private, error))?;
-        let document = pair
-            .to_pkcs8v1()
-            .map_err(|error| key_error(&private, error))?;
-        let draft = parent.join(format!("identity.{:016x}.new", draft_number()?));
-        crate::key_file::write_private(&draft, &pem("PRIVATE KEY", document.as_ref()))
-            .map_err(|error| key_error(&draft, error))?;
-        // A hard link fails if the name is taken, so two processes never end with two keys.
-        let linked = std::fs::hard_link(&draft, &private);
-        drop(std::fs::remove_file(&draft));
-        match linked {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-                return Err(key_error(&private, error));
-            }
-            _ => {}
-        }
-    }
-    let private_pem =
-        std::fs::read_to_string(&private).map_err(|error| key_error(&private, error))?;
+    let private_pem = key_file::read_or_create(&private, || {
+        let made = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1());
+        made.map(|document| key_file::to_pem("PRIVATE KEY", document.as_ref()))
+            .map_err(|error| error.to_string())
+    })
+    .map_err(|problem| key_error(&private, problem))?;
     let public_pem = public_of(&private_pem).map_err(|problem| key_error(&private, problem))?;
     if std::fs::read_to_string(&public).ok().as_deref() != Some(public_pem.as_str()) {
         std::fs::write(&public, &public_pem).map_err(|error| key_error(&public, error))?;
@@ -130,28 +112,13 @@ fn ensure_development_keys(data_dir: &Path) -> Result<(String, String), HopError
     Ok((private_pem, public_pem))
 }
 
-fn draft_number() -> Result<u64, HopError> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| HopError::Invalid)?;
-    Ok(u64::from_be_bytes(bytes))
-}
-
 fn public_of(private_pem: &str) -> Result<String, &'static str> {
-    let body: String = private_pem
-        .lines()
-        .filter(|line| !line.starts_with("-----"))
-        .collect();
-    let der = STANDARD.decode(body).map_err(|_| "is not a PEM file")?;
+    let der = key_file::from_pem(private_pem).ok_or("is not a PEM file")?;
     let pair =
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map_err(|_| "is not an Ed25519 key")?;
     let mut spki = SPKI_PREFIX.to_vec();
     spki.extend_from_slice(pair.public_key().as_ref());
-    Ok(pem("PUBLIC KEY", &spki))
-}
-
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+    Ok(key_file::to_pem("PUBLIC KEY", &spki))
 }
 
 impl HopSigner {
@@ -276,7 +243,9 @@ mod tests {
     }
 
     fn tempfolder() -> PathBuf {
-        std::env::temp_dir().join(format!("interline-hop-{:016x}", draft_number().unwrap()))
+        let mut number = [0; 8];
+        aws_lc_rs::rand::fill(&mut number).unwrap();
+        std::env::temp_dir().join(format!("interline-hop-{:016x}", u64::from_be_bytes(number)))
     }
 
     fn agent() -> Identity {

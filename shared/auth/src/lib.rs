@@ -1,9 +1,18 @@
-//! Who may do what: roles and permissions, verification of access tokens, and the short-lived signed
-//! identity that the gateway hands to services.
+//! Who may do what: roles and permissions, access tokens and their verification, and the short-lived
+//! signed identity that the gateway hands to services.
 
+mod access;
 mod hop;
 mod identity;
+mod jwks;
+mod jws;
 pub mod key_file;
+mod key_ring;
+mod signer;
 
+pub use access::{AccessError, AccessRules, AccessVerifier, Verified};
 pub use hop::{HOP_HEADER, HopError, HopSigner, HopVerifier};
-pub use identity::{Identity, Permission, Role, UnknownPermission};
+pub use identity::{Identity, Permission, Role, UnknownPermission, UnknownRole};
+pub use jwks::{Jwk, Jwks};
+pub use key_ring::KeySource;
+pub use signer::{SignedToken, SigningError, TokenSigner};

@@ -1,0 +1,233 @@
+//! Signing of access tokens with RS256. Only the auth service has a signer.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::Serialize;
+use travel_types::Clock;
+
+use crate::jwks::{Jwk, Jwks, PublicKey};
+use crate::jws::ALGORITHM;
+use crate::{AccessRules, Permission, Role, key_file};
+
+/// The longest that a token may live: who loses its role keeps it for no longer.
+const MAX_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// Why there is no signer, or no token.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    /// The key file cannot be read, written or used.
+    #[error("signing key {path}: {problem}")]
+    Key {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Tokens were to live longer than 15 minutes, or not at all.
+    #[error("access tokens must live between 1 and 900 seconds")]
+    Life,
+    /// The key does not sign: a fault of the machine.
+    #[error("the token could not be signed")]
+    Failed,
+}
+
+/// An access token, freshly signed.
+pub struct SignedToken {
+    /// The token. A secret: never log it.
+    pub token: String,
+    /// Its claim `jti`.
+    pub token_id: String,
+    /// From when on it is worth nothing.
+    pub expires_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct TokenHeader<'a> {
+    alg: &'a str,
+    typ: &'a str,
+    kid: &'a str,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    exp: i64,
+    iat: i64,
+    jti: &'a str,
+    role: &'a str,
+    scope: String,
+}
+
+/// Signs access tokens.
+#[derive(Clone)]
+pub struct TokenSigner {
+    key: Arc<RsaKeyPair>,
+    jwk: Jwk,
+    rules: AccessRules,
+    life: Duration,
+    clock: Clock,
+}
+
+impl fmt::Debug for TokenSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenSigner({})", self.jwk.kid())
+    }
+}
+
+impl TokenSigner {
+    /// A signer with the private key in a file: PEM, RSA of at least 2048 bits with the exponent
+    /// 65537, PKCS#8 or PKCS#1. Tokens live for `life`.
+    ///
+    /// # Errors
+    /// [`SigningError::Key`] for another file, [`SigningError::Life`] for more than 15 minutes.
+    pub fn from_file(
+        path: &Path,
+        rules: AccessRules,
+        life: Duration,
+        clock: Clock,
+    ) -> Result<Self, SigningError> {
+        let pem =
+            std::fs::read_to_string(path).map_err(|error| key_error(path, error.to_string()))?;
+        Self::from_pem(path, &pem, rules, life, clock)
+    }
+
+    /// A signer with the development key below a data folder, made on first use.
+    ///
+    /// # Errors
+    /// As [`TokenSigner::from_file`]; also when the folder cannot be written.
+    pub fn development(
+        data_dir: &Path,
+        rules: AccessRules,
+        life: Duration,
+        clock: Clock,
+    ) -> Result<Self, SigningError> {
+        let path = data_dir.join("keys").join("signing.pem");
+        let pem = key_file::read_or_create(&path, || make_key().map_err(|e| e.to_string()))
+            .map_err(|problem| key_error(&path, problem))?;
+        Self::from_pem(&path, &pem, rules, life, clock)
+    }
+
+    fn from_pem(
+        path: &Path,
+        pem: &str,
+        rules: AccessRules,
+        life: Duration,
+        clock: Clock,
+    ) -> Result<Self, SigningError> {
+        if life.as_secs() == 0 || life > MAX_LIFE {
+            return Err(SigningError::Life);
+        }
+        let der = key_file::from_pem(pem)
+            .ok_or_else(|| key_error(path, "is not a PEM file".to_owned()))?;
+        let key = RsaKeyPair::from_pkcs8(&der)
+            .or_else(|_| RsaKeyPair::from_der(&der))
+            .map_err(|error| key_error(path, format!("is not an RSA key ({error})")))?;
+        let modulus = key.public_key().modulus();
+        let modulus = modulus.big_endian_without_leading_zero();
+        let exponent = key.public_key().exponent();
+        if PublicKey::new(modulus, exponent.big_endian_without_leading_zero()).is_none() {
+            let problem = "must have 2048 to 8192 bits and the exponent 65537, and not be weak";
+            return Err(key_error(path, problem.to_owned()));
+        }
+        Ok(Self {
+            jwk: Jwk::new(modulus),
+            key: Arc::new(key),
+            rules,
+            life,
+            clock,
+        })
+    }
+
+    /// The public side, as it is published.
+    pub fn jwks(&self) -> Jwks {
+        Jwks {
+            keys: vec![self.jwk.clone()],
+        }
+    }
+
+    /// How long a token lives.
+    pub fn life(&self) -> Duration {
+        self.life
+    }
+
+    /// A token for an account that has this role and may do this.
+    ///
+    /// # Errors
+    /// [`SigningError::Failed`] when the machine has no randomness or memory.
+    pub fn sign(
+        &self,
+        subject: &str,
+        role: Role,
+        permissions: &[Permission],
+    ) -> Result<SignedToken, SigningError> {
+        let mut id = [0; 16];
+        aws_lc_rs::rand::fill(&mut id).map_err(|_| SigningError::Failed)?;
+        let token_id = URL_SAFE_NO_PAD.encode(id);
+        let now = self.clock.now().as_second();
+        let exp = now + i64::try_from(self.life.as_secs()).map_err(|_| SigningError::Life)?;
+        let scope: Vec<&str> = permissions.iter().map(|p| p.as_str()).collect();
+        let header = TokenHeader {
+            alg: ALGORITHM,
+            typ: "at+jwt",
+            kid: self.jwk.kid(),
+        };
+        let claims = Claims {
+            iss: &self.rules.issuer,
+            aud: &self.rules.audience,
+            sub: subject,
+            exp,
+            iat: now,
+            jti: &token_id,
+            role: role.as_str(),
+            scope: scope.join(" "),
+        };
+        let mut token = format!("{}.{}", segment(&header)?, segment(&claims)?);
+        let mut signature = vec![0; self.key.public_modulus_len()];
+        self.key
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                token.as_bytes(),
+                &mut signature,
+            )
+            .map_err(|_| SigningError::Failed)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(SignedToken {
+            token,
+            token_id,
+            expires_at: Timestamp::from_second(exp).map_err(|_| SigningError::Failed)?,
+        })
+    }
+}
+
+fn key_error(path: &Path, problem: String) -> SigningError {
+    SigningError::Key {
+        path: path.display().to_string(),
+        problem,
+    }
+}
+
+fn segment(value: &impl Serialize) -> Result<String, SigningError> {
+    let json = serde_json::to_vec(value).map_err(|_| SigningError::Failed)?;
+    Ok(URL_SAFE_NO_PAD.encode(json))
+}
+
+/// A new RSA key of 2048 bits as PEM (PKCS#8).
+fn make_key() -> Result<String, aws_lc_rs::error::Unspecified> {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048)?;
+    let der: Pkcs8V1Der<'static> = pair.as_der()?;
+    Ok(key_file::to_pem("PRIVATE KEY", der.as_ref()))
+}
