@@ -1,1 +1,167 @@
-//! The front door: routes by the catalogue, authenticates, proxies.
+//! The front door. Routes by the catalogue, authenticates, signs who is calling, and streams requests
+//! to the services; knows them by their catalogue rows only. `pipeline.rs` is the order of everything
+//! that happens to a request.
+
+mod authenticate;
+mod catalog;
+mod cors;
+mod forward;
+mod front;
+mod pages;
+mod path;
+mod pipeline;
+mod routes;
+mod upstream;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use auth::{AccessRules, AccessVerifier, HopSigner};
+use axum::Router;
+use service_kit::{Access, App, Check, Context, Profile, ServiceSpec, StartError};
+
+pub use catalog::{Catalog, CatalogError, Class, Route, Rule, Service, catalog};
+
+use crate::authenticate::{Authenticator, KEYS_PATH, PublishedKeys};
+use crate::cors::Cors;
+use crate::pages::{OWN, Pages};
+use crate::pipeline::{Gateway, IDENTITY_REUSE, handle};
+use crate::routes::{Entry, Table, Target};
+use crate::upstream::Upstreams;
+
+const CONFIG: &str = include_str!("../config.default.toml");
+/// Most signed identities kept for use again.
+const SIGNED_CAPACITY: u64 = 10_000;
+
+/// The gateway as the kit runs it.
+pub fn service() -> ServiceSpec {
+    // A broken catalogue is reported by `build`, where it can be.
+    let upstreams = catalog()
+        .map(Catalog::default_upstreams)
+        .unwrap_or_default();
+    ServiceSpec {
+        name: "api_gateway",
+        config: vec![Cow::Borrowed(CONFIG), Cow::Owned(upstreams)],
+        openapi: || utoipa::openapi::OpenApiBuilder::new().build(),
+        build: |context| Box::pin(build(context)),
+    }
+}
+
+async fn build(context: Context) -> Result<App, StartError> {
+    let catalog = catalog().map_err(|error| StartError::Other(error.to_string()))?;
+    let (settings, metrics) = (&context.settings, &context.metrics);
+    let upstreams = Arc::new(Upstreams::new(catalog, settings, metrics)?);
+    let keys = PublishedKeys {
+        upstreams: Arc::clone(&upstreams),
+        service: catalog
+            .upstreams()
+            .position(|service| service.routes.iter().any(|route| route.path == KEYS_PATH))
+            .ok_or_else(|| {
+                StartError::Other(format!("services/catalog.toml: nobody serves {KEYS_PATH}"))
+            })?,
+    };
+    let rules = AccessRules {
+        issuer: settings.get("auth.issuer")?,
+        audience: settings.get("auth.audience")?,
+    };
+    let verifier = AccessVerifier::new(Arc::new(keys), rules, context.clock.clone());
+    let outcomes = metrics.counter(
+        "interline_gateway_token_verifications_total",
+        "Verified credentials, by outcome.",
+        &["outcome"],
+    )?;
+    let checks = checks(&upstreams);
+    let origins: Vec<String> = settings.get("cors.origins")?;
+    let gateway = Gateway {
+        table: table(catalog)?,
+        authenticator: Authenticator::new(verifier, outcomes),
+        signer: signer(&context)?,
+        signed: moka::sync::Cache::builder()
+            .max_capacity(SIGNED_CAPACITY)
+            .time_to_live(IDENTITY_REUSE)
+            .build(),
+        cors: Cors::new(&origins).map_err(StartError::Other)?,
+        pages: Pages::new(&context, checks.clone()),
+        max_body: settings.get("http.max_body_bytes")?,
+        seconds: metrics.seconds(
+            "interline_gateway_seconds",
+            "Seconds until the answer's header, by catalogue route, class and status.",
+            &["route", "class", "status"],
+        )?,
+        upstreams,
+    };
+    Ok(App {
+        router: Router::new().fallback(handle).with_state(Arc::new(gateway)),
+        checks,
+        access: Access::Anyone,
+    })
+}
+
+/// Every upstream by name; a vertical that is down is shown, but takes the gateway out of rotation
+/// only where the catalogue says that nothing works without it.
+fn checks(upstreams: &Arc<Upstreams>) -> Vec<Check> {
+    let services = upstreams.services().iter().enumerate();
+    services
+        .map(|(position, upstream)| {
+            let upstreams = Arc::clone(upstreams);
+            let check = Check::required(upstream.name.clone(), move || {
+                let upstreams = Arc::clone(&upstreams);
+                async move { upstreams.probe(position).await }
+            });
+            if upstream.required {
+                check
+            } else {
+                check.optional()
+            }
+        })
+        .collect()
+}
+
+fn table(catalog: &Catalog) -> Result<Table, StartError> {
+    let mut table = Table::default();
+    for (position, service) in catalog.upstreams().enumerate() {
+        for route in &service.routes {
+            let entry = Entry {
+                label: format!("{} {}", route.method, route.path),
+                target: Target::Upstream(position),
+                rule: route.rule,
+                class: route.class,
+                deadline: route.deadline,
+            };
+            table
+                .add(&route.method, &route.path, entry)
+                .map_err(StartError::Other)?;
+        }
+    }
+    for (path, page) in OWN {
+        let entry = Entry {
+            label: format!("GET {path}"),
+            target: Target::Page(page),
+            rule: Rule::Public,
+            class: Class::Page,
+            deadline: std::time::Duration::from_secs(10),
+        };
+        table
+            .add(&http::Method::GET, path, entry)
+            .map_err(StartError::Other)?;
+    }
+    Ok(table)
+}
+
+/// Signs with the configured key, in development with one made on first use.
+fn signer(context: &Context) -> Result<HopSigner, StartError> {
+    let pem: String = context.settings.get("identity.private_key")?;
+    let clock = context.clock.clone();
+    let made = if !pem.is_empty() {
+        HopSigner::from_pem(&pem, clock)
+    } else if context.profile == Profile::Development {
+        HopSigner::development(&context.data_dir, clock)
+    } else {
+        return Err(StartError::Other(
+            "identity.private_key is empty: production signs with no key that it made itself; \
+             give an Ed25519 key as PEM or as file:/path"
+                .to_owned(),
+        ));
+    };
+    made.map_err(|error| StartError::Other(error.to_string()))
+}

@@ -1,0 +1,151 @@
+//! Which header fields cross the gateway. Towards a service: a short list of the client's, and the
+//! gateway's own. Names that are not on the list do not pass in any spelling, so there is nothing to
+//! strip and nothing to forget (Traefik CVE-2026-35051, -39858, Pingora CVE-2026-105299). Back: whatever
+//! is not about the connection or the inside.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use auth::HOP_HEADER;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use service_kit::DEADLINE_HEADER;
+use telemetry::Correlation;
+
+/// The header that tells a service the client's address.
+pub(crate) const CLIENT_IP_HEADER: HeaderName = HeaderName::from_static("x-interline-client-ip");
+
+/// The client's fields that services see. `Content-Length` and `Transfer-Encoding` are not among them:
+/// the body's framing is made anew from the body itself.
+const FORWARDED: [HeaderName; 7] = [
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+    header::CONTENT_TYPE,
+    HeaderName::from_static("idempotency-key"),
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    header::USER_AGENT,
+];
+
+/// Fields about one connection (RFC 9110 §7.6.1), or set by the gateway itself.
+const KEPT_BACK: [HeaderName; 16] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::SERVER,
+    HeaderName::from_static("x-powered-by"),
+    header::STRICT_TRANSPORT_SECURITY,
+    header::CONTENT_SECURITY_POLICY,
+    header::X_FRAME_OPTIONS,
+    header::REFERRER_POLICY,
+    telemetry::REQUEST_ID,
+];
+
+/// What the gateway states about a request to a service.
+pub(crate) struct Statement<'a> {
+    /// The signed identity.
+    pub(crate) identity: HeaderValue,
+    /// Time until nobody waits for the answer any more.
+    pub(crate) left: Duration,
+    /// The peer's address, where the listener knows it.
+    pub(crate) client: Option<IpAddr>,
+    /// The ids of the request.
+    pub(crate) correlation: &'a Correlation,
+}
+
+/// The request as a service gets it.
+pub(crate) fn request(parts: &Parts, body: Body, statement: Statement<'_>) -> Request {
+    let nominated = nominated(&parts.headers);
+    let mut outgoing = Request::new(body);
+    *outgoing.method_mut() = parts.method.clone();
+    let headers = outgoing.headers_mut();
+    for name in FORWARDED.iter().filter(|name| !nominated.contains(name)) {
+        for value in parts.headers.get_all(name) {
+            headers.append(name, value.clone());
+        }
+    }
+    statement.correlation.apply(headers);
+    headers.insert(HOP_HEADER, statement.identity);
+    let left = u64::try_from(statement.left.as_millis()).unwrap_or(u64::MAX);
+    headers.insert(DEADLINE_HEADER, HeaderValue::from(left));
+    let client = statement.client.map(|address| address.to_string());
+    if let Some(value) = client.and_then(|text| HeaderValue::from_str(&text).ok()) {
+        headers.insert(CLIENT_IP_HEADER, value);
+    }
+    outgoing
+}
+
+/// The address of the connection's other end.
+pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
+    let ConnectInfo(address) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    Some(address.ip().to_canonical())
+}
+
+/// Takes out of a service's answer what is not for the client.
+pub(crate) fn clean_answer(headers: &mut HeaderMap) {
+    for name in nominated(headers).iter().chain(&KEPT_BACK) {
+        headers.remove(name);
+    }
+    let inside: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| {
+            let name = name.as_str();
+            name.starts_with("x-interline-") || name.starts_with("access-control-")
+        })
+        .cloned()
+        .collect();
+    for name in inside {
+        headers.remove(name);
+    }
+}
+
+/// The fields that `Connection` names as its own.
+fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        // Framing belongs to the message, not to the connection; the HTTP library owns it.
+        .filter(|name| name != header::CONTENT_LENGTH)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_loses_what_is_about_the_connection_or_the_inside() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Private"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("x-interline-instance", "flight-7"),
+            ("access-control-allow-origin", "*"),
+            ("server", "x/1"),
+            ("etag", "\"a\""),
+            ("location", "/api/v1/x"),
+        ] {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        clean_answer(&mut headers);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["etag", "location"]);
+    }
+}

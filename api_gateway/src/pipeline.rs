@@ -1,0 +1,266 @@
+//! The life of a request in the gateway. [`phases`] is the order of everything that happens to it, and
+//! the only place where that order stands. The kit's outer layers have already given it its ids, its
+//! deadline and a log line; they turn an [`ApiError`] into the envelope or `problem+json`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::{HopSigner, Identity};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use moka::sync::Cache;
+use service_kit::error::codes;
+use service_kit::{ApiError, Cx};
+use telemetry::HistogramVec;
+use tokio::time::Instant;
+
+use crate::authenticate::Authenticator;
+use crate::catalog::Rule;
+use crate::cors::Cors;
+use crate::pages::Pages;
+use crate::routes::{Entry, Found, Table, Target};
+use crate::upstream::Upstreams;
+use crate::{forward, front, path};
+
+/// How long a signed identity is used again; services believe it for a minute.
+pub(crate) const IDENTITY_REUSE: Duration = Duration::from_secs(30);
+
+/// The running gateway.
+pub(crate) struct Gateway {
+    pub(crate) table: Table,
+    pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) signer: HopSigner,
+    /// By everything that goes into a signed identity, so that a hit is what signing would give.
+    pub(crate) signed: Cache<String, HeaderValue>,
+    pub(crate) cors: Cors,
+    pub(crate) pages: Pages,
+    pub(crate) max_body: usize,
+    pub(crate) seconds: HistogramVec,
+}
+
+/// What is known of a request when its answer is dressed and counted.
+#[derive(Default)]
+struct Seen {
+    entry: Option<Arc<Entry>>,
+    authenticated: bool,
+}
+
+/// Answers a request.
+pub(crate) async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    cx: Cx,
+    request: Request,
+) -> Response {
+    let started = Instant::now();
+    let origin = gateway.cors.admitted(request.headers());
+    let mut seen = Seen::default();
+    let outcome = phases(&gateway, &cx, request, started, &mut seen).await;
+    let status = match &outcome {
+        Ok(response) => response.status(),
+        Err(error) => error.status(),
+    };
+    let (label, class) = seen.entry.as_ref().map_or(("(none)", "(none)"), |entry| {
+        (entry.label.as_str(), entry.class.as_str())
+    });
+    gateway
+        .seconds
+        .with_label_values(&[label, class, status.as_str()])
+        .observe(started.elapsed().as_secs_f64());
+    dress(outcome, gateway.cors.fields(origin), seen.authenticated)
+}
+
+/// THE order of phases.
+async fn phases(
+    gateway: &Gateway,
+    cx: &Cx,
+    request: Request,
+    started: Instant,
+    seen: &mut Seen,
+) -> Result<Response, ApiError> {
+    // Tunnelling and reflecting methods have targets of their own kind: refuse them before reading one.
+    front::check_method(request.method())?;
+    // Decoded once, before any decision: what is authorised must be what the service gets.
+    let path = path::canonical(request.uri()).map_err(|_| ApiError::new(&codes::AMBIGUOUS_PATH))?;
+    // Of two hosts or two credentials another reader might take the other one.
+    front::check_host_and_credentials(&request)?;
+    // Browsers send no credentials with a preflight, so it is answered before they are asked for.
+    if let Some(answer) = gateway.cors.preflight(&request) {
+        return Ok(answer);
+    }
+    // Refusing a body must cost less than sending it: before any cryptography.
+    let request = front::bound_body(request, gateway.max_body)?;
+    // Only a look: whether credentials are needed depends on it, but 404 and 405 wait until they are shown.
+    let found = gateway.table.find(request.method(), &path);
+    // Who is calling; everything below /api/ that is not declared public wants to know.
+    let caller = if needs_credentials(&found, &path) {
+        gateway.authenticator.caller(request.headers()).await?
+    } else {
+        Identity::anonymous()
+    };
+    seen.authenticated = !caller.is_anonymous();
+    // Now the caller may learn what does not exist.
+    let entry = existing(found)?;
+    seen.entry = Some(Arc::clone(&entry));
+    // What the token does not allow never reaches a service.
+    permitted(&caller, entry.rule)?;
+    // The gateway's own pages end here; everything else goes to the service of its catalogue row.
+    match entry.target {
+        Target::Page(page) => gateway.pages.answer(page, &path, request.headers()).await,
+        Target::Upstream(service) => {
+            let passage = Passage {
+                service,
+                path,
+                caller,
+                // The route's own bound or what the caller still waits, whichever is sooner.
+                deadline: cx.deadline.0.min(started + entry.deadline),
+            };
+            gateway.proxy(cx, request, passage).await
+        }
+    }
+}
+
+fn needs_credentials(found: &Found, path: &str) -> bool {
+    match found {
+        Found::Operation(entry) => entry.rule != Rule::Public,
+        Found::OtherMethods(_) | Found::Nothing => path == "/api" || path.starts_with("/api/"),
+    }
+}
+
+fn existing(found: Found) -> Result<Arc<Entry>, ApiError> {
+    match found {
+        Found::Operation(entry) => Ok(entry),
+        Found::OtherMethods(allow) => {
+            Err(ApiError::new(&codes::METHOD_NOT_ALLOWED).header(header::ALLOW, allow))
+        }
+        Found::Nothing => Err(ApiError::new(&codes::NOT_FOUND)),
+    }
+}
+
+fn permitted(caller: &Identity, rule: Rule) -> Result<(), ApiError> {
+    match rule {
+        Rule::Permission(permission) if !caller.may(permission) => {
+            Err(ApiError::new(&codes::FORBIDDEN)
+                .details(serde_json::json!({"permission": permission.as_str()})))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A request that may pass.
+struct Passage {
+    service: usize,
+    path: String,
+    caller: Identity,
+    deadline: Instant,
+}
+
+impl Gateway {
+    async fn proxy(
+        &self,
+        cx: &Cx,
+        request: Request,
+        passage: Passage,
+    ) -> Result<Response, ApiError> {
+        let internal = |cause: String| ApiError::new(&codes::INTERNAL_ERROR).because(cause);
+        let upstream = self
+            .upstreams
+            .services()
+            .get(passage.service)
+            .ok_or_else(|| internal("a route leads to no upstream".to_owned()))?;
+        let (parts, body) = request.into_parts();
+        let target = match parts.uri.query() {
+            Some(query) => format!("{}?{query}", passage.path),
+            None => passage.path,
+        };
+        let target = PathAndQuery::try_from(target).map_err(|error| internal(error.to_string()))?;
+        let statement = forward::Statement {
+            identity: self.identity(&passage.caller, &upstream.name)?,
+            left: passage.deadline.saturating_duration_since(Instant::now()),
+            client: forward::peer(&parts),
+            correlation: &cx.correlation,
+        };
+        let outgoing = forward::request(&parts, body, statement);
+        let sent = self
+            .upstreams
+            .send(upstream, outgoing, target, passage.deadline);
+        let mut response = sent.await?;
+        forward::clean_answer(response.headers_mut());
+        Ok(response)
+    }
+
+    /// The signed identity of a caller for one service.
+    fn identity(&self, caller: &Identity, service: &str) -> Result<HeaderValue, ApiError> {
+        let key = format!("{service} {caller:?}");
+        if let Some(value) = self.signed.get(&key) {
+            return Ok(value);
+        }
+        let internal = |cause: String| ApiError::new(&codes::INTERNAL_ERROR).because(cause);
+        let token = self
+            .signer
+            .sign(caller, service)
+            .map_err(|error| internal(error.to_string()))?;
+        let mut value =
+            HeaderValue::from_str(&token).map_err(|error| internal(error.to_string()))?;
+        value.set_sensitive(true);
+        self.signed.insert(key, value.clone());
+        Ok(value)
+    }
+}
+
+/// What every answer carries, whoever made it (API §1, security headers).
+const SECURITY: [(HeaderName, HeaderValue); 4] = [
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
+
+/// Puts the common fields on an answer or on the error that will become one.
+fn dress(
+    outcome: Result<Response, ApiError>,
+    cors: Vec<(HeaderName, HeaderValue)>,
+    authenticated: bool,
+) -> Response {
+    match outcome {
+        Err(error) => SECURITY
+            .into_iter()
+            .chain(cors)
+            .fold(error, |error, (name, value)| error.header(name, value))
+            .into_response(),
+        Ok(mut response) => {
+            let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
+            let headers = response.headers_mut();
+            for (name, value) in SECURITY {
+                // A page brings a policy of its own.
+                headers.entry(name).or_insert(value);
+            }
+            for (name, value) in cors {
+                headers.append(name, value);
+            }
+            if authenticated {
+                headers
+                    .entry(header::CACHE_CONTROL)
+                    .or_insert(HeaderValue::from_static("private, no-store"));
+            }
+            if unauthorized {
+                // RFC 9110 §15.5.2: every 401 says how to do better.
+                headers
+                    .entry(header::WWW_AUTHENTICATE)
+                    .or_insert(HeaderValue::from_static("Bearer"));
+            }
+            response
+        }
+    }
+}
