@@ -1,5 +1,7 @@
-//! The front door: routes by the catalogue, authenticates, proxies.
+//! The gateway as a program of its own.
 
-fn main() -> std::process::ExitCode {
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
     service_kit::main(&api_gateway::service())
 }

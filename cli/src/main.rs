@@ -1,1 +1,7 @@
-fn main() {}
+//! `interline`, the command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -1,3 +1,7 @@
 //! The auth service as a program of its own.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service_kit::main(&auth_service::service())
+}

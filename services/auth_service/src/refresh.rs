@@ -119,7 +119,10 @@ impl RefreshTokens {
         let family = self.family(id).await?.ok_or(RefreshError::Invalid)?;
         let grace = i64::try_from(GRACE.as_micros()).unwrap_or(0);
         let lately = to_micros(self.clock.now()) <= family.rotated_at.saturating_add(grace);
-        let next = family.nonce.as_deref().map(|nonce| successor(secret, nonce));
+        let next = family
+            .nonce
+            .as_deref()
+            .map(|nonce| successor(secret, nonce));
         if let Some(next) = next
             && lately
             && family.previous_hash.as_deref() == Some(presented.as_str())

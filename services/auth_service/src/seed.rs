@@ -12,7 +12,11 @@ use crate::passwords::Passwords;
 const ACCOUNTS: [(&str, &str, Role); 3] = [
     ("admin@interline.test", "Ada Admin", Role::Admin),
     ("agent@interline.test", "Arthur Agent", Role::Agent),
-    ("traveller@interline.test", "Tara Traveller", Role::Traveller),
+    (
+        "traveller@interline.test",
+        "Tara Traveller",
+        Role::Traveller,
+    ),
 ];
 /// Their password, as the public contract names it.
 const PASSWORD: &str = "interline-sandbox";

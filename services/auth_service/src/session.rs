@@ -83,7 +83,9 @@ impl Sessions {
         let turn: Turn = turn.ok_or_else(overloaded)?;
         self.admit(&attempt).await?;
         let account = accounts::by_email(&self.db, &email).await?;
-        let stored = account.as_ref().map(|account| account.password_hash.clone());
+        let stored = account
+            .as_ref()
+            .map(|account| account.password_hash.clone());
         let (matches, turn) = turn.verify(password, stored).await.map_err(internal)?;
         let Some(account) = account.filter(|_| matches) else {
             self.attempts.failed(&attempt).await;

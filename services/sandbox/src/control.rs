@@ -77,15 +77,23 @@ fn unknown_supplier() -> Response {
 
 /// The control endpoints and the OpenAPI document that describes them.
 pub(crate) fn router(sandbox: Arc<Sandbox>) -> (axum::Router, utoipa::openapi::OpenApi) {
-    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+    let (router, document) = routes().split_for_parts();
+    (router.with_state(sandbox), document)
+}
+
+/// The description of the control endpoints.
+pub(crate) fn document() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<Arc<Sandbox>> {
+    OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(journal))
         .routes(routes!(list_faults, clear_faults))
         .routes(routes!(add_fault))
         .routes(routes!(list_inventory, set_inventory))
         .routes(routes!(reset))
         .routes(routes!(live))
-        .split_for_parts();
-    (router.with_state(sandbox), document)
 }
 
 /// The real effects, oldest first.

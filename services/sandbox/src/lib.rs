@@ -14,6 +14,7 @@ mod faults;
 mod flights;
 mod inventory;
 mod journal;
+mod service;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use duffel::Duffel;
 use faults::Faults;
 use inventory::Inventory;
 use journal::Journal;
+pub use service::service;
 
 /// The suppliers that are simulated, as they are named in paths and journal lines.
 pub const SUPPLIERS: [&str; 1] = [duffel::NAME];

@@ -1,1 +1,7 @@
-fn main() {}
+//! The sandbox as a program of its own.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service_kit::main(&sandbox::service())
+}

@@ -123,7 +123,7 @@ impl Desk {
         };
         if let Err(refusal) = taken {
             let answer = keep(cx, keyed.problem_json, &keyed.path, Err(refusal)).await;
-            idempotency::finish(&mut tx, &keyed.key, &answer).await?;
+            let answer = idempotency::finish(&mut tx, &keyed.key, &answer).await?;
             tx.commit().await?;
             return Ok(give(answer, false));
         }
@@ -232,7 +232,7 @@ impl Desk {
         };
         let kept = keep(cx, keyed.problem_json, &keyed.path, answer).await;
         let mut tx = self.0.db.begin().await?;
-        idempotency::finish(&mut tx, &keyed.key, &kept).await?;
+        let kept = idempotency::finish(&mut tx, &keyed.key, &kept).await?;
         tx.commit().await?;
         Ok(kept)
     }

@@ -84,7 +84,7 @@ impl Desk {
             Err(refusal) => {
                 // The handler's own answer: it is kept for the key, but there is no order.
                 let answer = keep(cx, keyed.problem_json, &keyed.path, Err(refusal)).await;
-                idempotency::finish(&mut tx, &keyed.key, &answer).await?;
+                let answer = idempotency::finish(&mut tx, &keyed.key, &answer).await?;
                 tx.commit().await?;
                 return Ok(give(answer, false));
             }
@@ -352,7 +352,7 @@ impl Desk {
             let now = self.0.clock.now();
             self.0.ledger.fail(&mut tx, id, &code, now).await?;
         }
-        idempotency::finish(&mut tx, &keyed.key, &kept).await?;
+        let kept = idempotency::finish(&mut tx, &keyed.key, &kept).await?;
         tx.commit().await?;
         Ok(kept)
     }
@@ -399,7 +399,7 @@ impl Desk {
                 let answer = self.state_of(cx, id).await;
                 let kept = keep(cx, keyed.problem_json, &keyed.path, answer).await;
                 let mut tx = self.0.db.begin().await?;
-                idempotency::finish(&mut tx, &keyed.key, &kept).await?;
+                let kept = idempotency::finish(&mut tx, &keyed.key, &kept).await?;
                 tx.commit().await?;
                 Ok(give(kept, true))
             }
