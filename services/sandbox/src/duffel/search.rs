@@ -18,6 +18,8 @@ use crate::flights::{self, Flight};
 const TIMETABLE_DAYS: i32 = 330;
 /// No search answers with more offers than this.
 const MAX_OFFERS: usize = 400;
+/// The longest multi-city trip.
+const MAX_SLICES: usize = 6;
 /// By how much the price of the dearer-at-every-read route goes up.
 const RAISE: i64 = 1_000;
 
@@ -280,6 +282,10 @@ fn legs(data: &Value, today: Date) -> Result<Vec<Leg>, Problem> {
         .and_then(Value::as_array)
         .filter(|slices| !slices.is_empty())
         .ok_or_else(|| Problem::required("/slices"))?;
+    if slices.len() > MAX_SLICES {
+        let message = format!("can't be more than {MAX_SLICES}");
+        return Err(Problem::format("/slices", &message));
+    }
     let mut legs: Vec<Leg> = Vec::with_capacity(slices.len());
     for (index, slice) in slices.iter().enumerate() {
         let at = |name: &str| format!("/slices/{index}/{name}");

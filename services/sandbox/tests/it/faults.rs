@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::support::{Server, code, order_body, start};
 
-async fn send(server: &Server, body: &Value) -> reqwest::Result<Response> {
+async fn send(server: &Server, body: &Value, patience: Duration) -> reqwest::Result<Response> {
     server
         .request(Method::POST, "/duffel/air/orders")
         .json(body)
-        .timeout(Duration::from_secs(2))
+        .timeout(patience)
         .send()
         .await
 }
@@ -21,7 +21,17 @@ async fn order_under(server: &Server, fault: Value, effects: usize) -> reqwest::
     let offer = server.offer("LHR", "JFK").await;
     let before = server.journal().await.len();
     server.fault(fault.clone()).await;
-    let outcome = send(server, &order_body(&offer, "Earhart")).await;
+    let patience = match fault["mode"].as_str() {
+        Some("hang") => Duration::from_millis(500),
+        _ => Duration::from_secs(30),
+    };
+    let outcome = send(server, &order_body(&offer, "Earhart"), patience).await;
+    // A client without patience may ask before the order is made; it is made nevertheless.
+    for _ in 0..1_000 {
+        if server.journal().await.len() - before >= effects {
+            break;
+        }
+    }
     let (status, _) = server.get("/_control/faults").await;
     assert_eq!(status, 200);
     let request = server
