@@ -34,8 +34,8 @@ pub(crate) fn check(offer: &Offer, asked: Option<&Value>) -> Result<Vec<Value>, 
                 .ok_or_else(|| Problem::required(&at(name)))
         };
         let one_of = |name: &str, allowed: &[&str]| {
-            let value = text(name)?;
-            if allowed.contains(&value) {
+            let value = text(name)?.to_owned();
+            if allowed.contains(&value.as_str()) {
                 Ok(value)
             } else {
                 Err(Problem::inclusion(&at(name), allowed))
@@ -46,8 +46,12 @@ pub(crate) fn check(offer: &Offer, asked: Option<&Value>) -> Result<Vec<Value>, 
         let known = known.filter(|_| seen.insert(id)).ok_or_else(|| {
             Problem::format(&at("id"), "must be one passenger of the selected offer")
         })?;
-        let title = one_of("title", &TITLES)?;
-        let gender = one_of("gender", &["m", "f"])?;
+        // Some airlines book without either, so only a wrong value is refused.
+        let stated = |name: &str| passenger.get(name).is_some_and(|value| !value.is_null());
+        let optional =
+            |name: &str, allowed: &[&str]| stated(name).then(|| one_of(name, allowed)).transpose();
+        let title = optional("title", &TITLES)?;
+        let gender = optional("gender", &["m", "f"])?;
         let (given_name, family_name) = (text("given_name")?, text("family_name")?);
         let born_on: Date = text("born_on")?
             .parse()

@@ -305,9 +305,15 @@ pub(super) fn failure(response: &WireResponse, changes: bool) -> SupplierError {
         }
         _ => error,
     };
-    match code {
-        Some(code) => error.with_code(code),
-        None => error,
+    // A validation error is only of use together with the field that it speaks of.
+    let field = item
+        .source
+        .as_ref()
+        .and_then(|source| source.get("field")?.as_str());
+    match (code, field) {
+        (Some(code), Some(field)) => error.with_code(format!("{code} ({field})")),
+        (Some(code), None) => error.with_code(code),
+        (None, _) => error,
     }
 }
 

@@ -302,4 +302,7 @@ pub(super) struct ErrorItem {
     pub(super) code: Option<serde_json::Value>,
     #[serde(default)]
     pub(super) title: Option<String>,
+    /// `{field, pointer}` of a bad field, or the name of an airline.
+    #[serde(default)]
+    pub(super) source: Option<serde_json::Value>,
 }
