@@ -52,6 +52,10 @@ pub struct Options {
     pub rate_limit: u32,
     /// Whether requests beyond the promise are answered 429.
     pub enforce_rate_limit: bool,
+    /// Whether an order closes its whole search to further orders, as the real Duffel does. Off, the
+    /// sandbox is the worst supplier there is: it books the same offer as often as it is told to, so
+    /// that a system that orders twice is found out.
+    pub one_order_per_search: bool,
     /// ISO 4217 code of all prices; a currency of two decimals.
     pub currency: String,
     /// Where the time of offers, orders and journal lines comes from.
@@ -67,6 +71,7 @@ impl Default for Options {
             slow_order: Duration::from_secs(3),
             rate_limit: 4_000,
             enforce_rate_limit: false,
+            one_order_per_search: false,
             currency: "GBP".to_owned(),
             clock: Clock::default(),
         }

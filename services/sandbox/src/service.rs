@@ -34,6 +34,7 @@ async fn build(context: Context) -> Result<App, service_kit::StartError> {
         slow_order: Duration::from_millis(settings.get("slow_order_ms")?),
         rate_limit: settings.get("rate_limit")?,
         enforce_rate_limit: settings.get("enforce_rate_limit")?,
+        one_order_per_search: settings.get("one_order_per_search")?,
         currency: settings.get("currency")?,
         ..Options::default()
     };

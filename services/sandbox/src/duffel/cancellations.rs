@@ -157,7 +157,7 @@ pub(crate) async fn pay(duffel: &Duffel, body: &Value) -> Answered {
         order.clone()
     };
     let recorded = duffel
-        .record(Kind::Capture, &order, order.total, Value::Null)
+        .record(Kind::Capture, &order, order.total, order.id.clone().into())
         .await;
     let mut store = duffel.store();
     if recorded.is_err() {

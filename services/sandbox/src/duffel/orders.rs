@@ -85,7 +85,7 @@ fn reserve(duffel: &Duffel, body: &Value) -> Result<Reserved, Problem> {
         .ok_or_else(Problem::not_found)?;
     let route = offer.scenario();
     let now = duffel.clock.now();
-    if store.booked.contains(&offer.request_id) {
+    if duffel.one_order_per_search && store.booked.contains(&offer.request_id) {
         return Err(Problem::already_booked());
     }
     if now >= offer.expires_at {

@@ -60,6 +60,14 @@ pub(crate) struct Order {
     pub(crate) refund_as_credit: bool,
 }
 
+impl Order {
+    /// The reference for people, as the journal names the order.
+    fn reference(&self) -> &str {
+        let reference = self.shown.get("booking_reference");
+        reference.and_then(Value::as_str).unwrap_or(&self.id)
+    }
+}
+
 /// A cancellation: a quote until it is confirmed. Kept in the journal once it is.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Cancellation {
@@ -191,6 +199,7 @@ pub(crate) struct Duffel {
     pub(crate) seed: u64,
     pub(crate) offer_life: Duration,
     pub(crate) slow: Duration,
+    pub(crate) one_order_per_search: bool,
     pub(crate) rate_limit: u32,
     pub(crate) enforce_rate_limit: bool,
     pub(crate) currency: String,
@@ -213,6 +222,7 @@ impl Duffel {
             seed: options.seed,
             offer_life: options.offer_life,
             slow: options.slow_order,
+            one_order_per_search: options.one_order_per_search,
             rate_limit: options.rate_limit,
             enforce_rate_limit: options.enforce_rate_limit,
             currency: options.currency.clone(),
@@ -257,7 +267,7 @@ impl Duffel {
                     at: self.clock.now(),
                     supplier: NAME.to_owned(),
                     kind,
-                    supplier_reference: order.id.clone(),
+                    supplier_reference: order.reference().to_owned(),
                     client_reference: order.client_reference.clone(),
                     amount: Some(decimal(amount)),
                     currency: Some(order.currency.clone()),
@@ -293,7 +303,10 @@ impl Duffel {
                 self.inventory.give_back(&units);
                 store.add_cancellation(cancellation);
             }
-            Kind::Capture => self.store().pay(&effect.supplier_reference, effect.at),
+            Kind::Capture => {
+                let order_id = String::deserialize(&line.record)?;
+                self.store().pay(&order_id, effect.at);
+            }
             Kind::Authorise | Kind::Void | Kind::Refund => {}
         }
         Ok(())

@@ -100,7 +100,7 @@ async fn an_order_is_sold_once_found_again_and_cancelled_in_two_steps() {
     for (index, line) in journal.iter().enumerate() {
         assert_eq!(line["seq"], index + 1);
         assert_eq!(line["supplier"], "duffel");
-        assert_eq!(line["supplier_reference"], id);
+        assert_eq!(line["supplier_reference"], order["booking_reference"]);
         assert_eq!(line["client_reference"], "ord_interline");
         assert_eq!(line["currency"], "GBP");
         assert_eq!(line["item"], json!(format!("{item}")));

@@ -268,7 +268,10 @@ async fn a_timed_out_order_exists() {
         offer["id"].as_str().unwrap()
     );
     let (_, orders) = server.get(&path).await;
-    assert_eq!(orders["data"][0]["id"], journal[0]["supplier_reference"]);
+    assert_eq!(
+        orders["data"][0]["booking_reference"],
+        journal[0]["supplier_reference"]
+    );
 }
 
 #[tokio::test]

@@ -22,7 +22,12 @@ pub struct Server {
 
 /// A sandbox in memory with a clock of its own.
 pub async fn start() -> Server {
-    start_with(Options::default()).await
+    start_with(Options {
+        // As strict as the real one.
+        one_order_per_search: true,
+        ..Options::default()
+    })
+    .await
 }
 
 pub async fn start_with(options: Options) -> Server {
