@@ -1,6 +1,6 @@
 //! The shape of every success: `{"status":"success","data":…,"errors":[],"meta":{…}}`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use telemetry::Correlation;
 use travel_types::Clock;
 use travel_types::jiff::Timestamp;
@@ -13,6 +13,7 @@ pub struct Meta {
     pub request_id: String,
     /// When the answer was made, RFC 3339 in UTC.
     #[schema(value_type = String, format = DateTime)]
+    #[serde(serialize_with = "fixed_width")]
     pub timestamp: Timestamp,
     /// What the operation adds.
     #[serde(flatten)]
@@ -29,6 +30,11 @@ impl Meta {
             more: serde_json::Map::new(),
         }
     }
+}
+
+/// Always six digits of a second: equal answers then have equal lengths.
+fn fixed_width<S: Serializer>(timestamp: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{timestamp:.6}"))
 }
 
 /// A successful answer.

@@ -159,6 +159,8 @@ impl ApiClient {
                     // Ours, or the fault of a caller who gave it no time.
                     SendCause::Unbuildable => drop(ticket),
                     SendCause::TimedOut if until - now < fair.min(full) => drop(ticket),
+                    SendCause::Connect => ticket.failed(end),
+                    _ if commits(request) => drop(ticket),
                     _ => ticket.failed(end),
                 }
                 return Ok(Attempt::Failed(failure));
@@ -182,6 +184,7 @@ impl ApiClient {
                     self.pacer.pause(end, wait);
                 }
             }
+            Verdict::Failure { .. } if commits(request) => drop(ticket),
             Verdict::Failure { .. } => ticket.failed(end),
         }
         if !matches!(verdict, Verdict::Success | Verdict::Answer) {
@@ -309,4 +312,12 @@ fn too_late() -> SupplierError {
     SupplierError::new(SupplierErrorKind::Timeout, "the deadline has passed")
         .with_blame(Blame::Us)
         .with_sent(Sent::No)
+}
+
+/// Whether an attempt may have changed something that cannot be done twice. Its failure does not count
+/// against the supplier: it says little about whether the supplier can be asked, and an open breaker
+/// would keep away the very questions that settle the unknown outcome. A supplier that is down is found
+/// out by the requests that change nothing, which come before every such attempt.
+fn commits(request: &WireRequest) -> bool {
+    *request.safety() == Safety::Unsafe
 }
