@@ -49,7 +49,7 @@ pub fn service() -> ServiceSpec {
 async fn build(context: Context) -> Result<App, StartError> {
     let settings = &context.settings;
     let db = context.open_store(&[("auth", MIGRATIONS)]).await?;
-    let cache = open_cache(&context)?;
+    let cache = context.open_cache()?;
     let passwords = Passwords::new(
         settings.get("passwords.concurrency")?,
         Duration::from_millis(settings.get("passwords.wait_ms")?),
@@ -112,16 +112,6 @@ fn signer(context: &Context, rules: AccessRules) -> Result<TokenSigner, StartErr
         ));
     }
     TokenSigner::development(&context.data_dir, rules, life, clock).map_err(other)
-}
-
-fn open_cache(context: &Context) -> Result<Cache, StartError> {
-    let settings = &context.settings;
-    let options = CacheOptions {
-        capacity_bytes: settings.get("cache.capacity_bytes")?,
-        timeout: Duration::from_millis(settings.get("cache.timeout_ms")?),
-        ..CacheOptions::new(settings.get::<String>("cache.url")?, context.name)
-    };
-    Cache::open(&options).map_err(other)
 }
 
 fn seconds(settings: &Settings, key: &str) -> Result<Duration, SettingsError> {
