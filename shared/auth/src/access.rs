@@ -153,3 +153,6 @@ fn sha256(token: &str) -> [u8; 32] {
     }
     fingerprint
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ mod jws;
 pub mod key_file;
 mod key_ring;
 mod signer;
+#[cfg(test)]
+mod testing;
 
 pub use access::{AccessError, AccessRules, AccessVerifier, Verified};
 pub use hop::{HOP_HEADER, HopError, HopSigner, HopVerifier};
