@@ -48,6 +48,12 @@ pub fn service() -> ServiceSpec {
 
 async fn build(context: Context) -> Result<App, StartError> {
     let settings = &context.settings;
+    let rules = AccessRules {
+        issuer: settings.get("tokens.issuer")?,
+        audience: settings.get("tokens.audience")?,
+    };
+    let issuer = rules.issuer.clone();
+    let signer = signer(&context, rules)?;
     let db = context.open_store(&[("auth", MIGRATIONS)]).await?;
     let cache = context.open_cache()?;
     let passwords = Passwords::new(
@@ -63,12 +69,8 @@ async fn build(context: Context) -> Result<App, StartError> {
         window: seconds(settings, "login.window_seconds")?,
     };
     let own = Cache::open(&CacheOptions::new("memory:", context.name)).map_err(other)?;
-    let rules = AccessRules {
-        issuer: settings.get("tokens.issuer")?,
-        audience: settings.get("tokens.audience")?,
-    };
     let auth = Auth {
-        issuer: rules.issuer.clone(),
+        issuer,
         sessions: Sessions {
             db: db.clone(),
             passwords,
@@ -78,7 +80,7 @@ async fn build(context: Context) -> Result<App, StartError> {
                 seconds(settings, "tokens.refresh_seconds")?,
                 context.clock.clone(),
             ),
-            signer: signer(&context, rules)?,
+            signer,
         },
     };
     let store = Check::required("store", move || {

@@ -127,11 +127,8 @@ pub(crate) fn verifier(issuer: &Arc<Issuer>, clock: &Clock) -> AccessVerifier {
         issuer: ISSUER.to_owned(),
         audience: AUDIENCE.to_owned(),
     };
-    AccessVerifier::new(
-        Arc::clone(issuer) as Arc<dyn KeySource>,
-        rules,
-        clock.clone(),
-    )
+    let source: Arc<dyn KeySource> = issuer.clone();
+    AccessVerifier::new(source, rules, clock.clone())
 }
 
 pub(crate) fn clock() -> Clock {

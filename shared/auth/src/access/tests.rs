@@ -134,9 +134,7 @@ fn wrongly_said() -> Vec<(String, String)> {
     ];
     for name in ["exp", "iat", "nbf"] {
         for number in numbers {
-            let harmless = name == "iat" && number == "-0";
             let body = with(&body, name, Some(number));
-            assert!(!harmless || !body.is_empty());
             list.push((format!("{name}={number}"), rs256(&good_head, &body)));
         }
         let quoted = json!(soon).to_string();
@@ -161,10 +159,11 @@ fn wrongly_said() -> Vec<(String, String)> {
             rs256(&good_head, &with(&body, name, None)),
         ));
         for value in ["null", "7", "[]", "{}", "true"] {
-            let body = with(&body, name, Some(value));
             if value == "7" && name == "iat" {
+                // Issued in 1970, which is no fault.
                 continue;
             }
+            let body = with(&body, name, Some(value));
             list.push((format!("{name}={value}"), rs256(&good_head, &body)));
         }
         let twice = format!("{{\"{name}\":{},{}", body[name], &good_body[1..]);

@@ -40,7 +40,7 @@ fn count(vectors: &str) -> (usize, usize) {
                 .and_then(|token| URL_SAFE_NO_PAD.decode(token.split('.').next()?).ok())
                 .and_then(|header| serde_json::from_slice::<Value>(&header).ok());
             let ours = header.is_some_and(|header| header["alg"] == "RS256");
-            let expected = test["result"] == "valid" && ours && keys["alg"] == "RS256";
+            let expected = test["result"] == "valid" && ours;
             assert_eq!(accepted(keys, token), expected, "{test}");
             if expected {
                 accepted_count += 1;
