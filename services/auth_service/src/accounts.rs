@@ -9,20 +9,20 @@ use utoipa::ToSchema;
 
 /// An account as its owner sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct User {
+pub(crate) struct User {
     /// The account's id.
-    pub id: UserId,
+    pub(crate) id: UserId,
     /// The address it logs in with.
     #[schema(format = Email, example = "agent@interline.test")]
-    pub email: String,
+    pub(crate) email: String,
     /// The person's name.
-    pub full_name: String,
+    pub(crate) full_name: String,
     /// What the account is for.
     #[schema(value_type = String, example = "agent")]
-    pub role: Role,
+    pub(crate) role: Role,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
 }
 
 /// An account with what proves its owner.

@@ -4,14 +4,12 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+use auth::CLIENT_IP_HEADER;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use caching::{Cache, Count};
-use http::{HeaderMap, HeaderName};
-
-/// The client's address as the gateway saw it. Believed, since only a gateway gets in.
-const CLIENT_IP: HeaderName = HeaderName::from_static("x-interline-client-ip");
+use http::HeaderMap;
 
 /// How many failures are allowed.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +48,9 @@ impl Attempt {
 /// The network that stands for a client: an IPv4 address, or the /64 of an IPv6 address, of which one
 /// client may use all. Requests without an address share one.
 fn network(headers: &HeaderMap) -> String {
-    let address = headers.get(CLIENT_IP).and_then(|value| value.to_str().ok());
+    let address = headers
+        .get(CLIENT_IP_HEADER)
+        .and_then(|value| value.to_str().ok());
     match address.and_then(|text| text.parse::<IpAddr>().ok()) {
         None => "unknown".to_owned(),
         Some(address) => match address.to_canonical() {
@@ -119,7 +119,7 @@ mod tests {
     fn all_addresses_of_one_client_network_count_as_one() {
         let of = |text: &str| {
             let mut headers = HeaderMap::new();
-            headers.insert(CLIENT_IP, text.parse().unwrap());
+            headers.insert(CLIENT_IP_HEADER, text.parse().unwrap());
             network(&headers)
         };
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));

@@ -48,8 +48,14 @@ pub fn service() -> ServiceSpec {
 
 async fn build(context: Context) -> Result<App, StartError> {
     let settings = &context.settings;
+    let rules = AccessRules {
+        issuer: settings.get("tokens.issuer")?,
+        audience: settings.get("tokens.audience")?,
+    };
+    let issuer = rules.issuer.clone();
+    let signer = signer(&context, rules)?;
     let db = context.open_store(&[("auth", MIGRATIONS)]).await?;
-    let cache = open_cache(&context)?;
+    let cache = context.open_cache()?;
     let passwords = Passwords::new(
         settings.get("passwords.concurrency")?,
         Duration::from_millis(settings.get("passwords.wait_ms")?),
@@ -63,12 +69,8 @@ async fn build(context: Context) -> Result<App, StartError> {
         window: seconds(settings, "login.window_seconds")?,
     };
     let own = Cache::open(&CacheOptions::new("memory:", context.name)).map_err(other)?;
-    let rules = AccessRules {
-        issuer: settings.get("tokens.issuer")?,
-        audience: settings.get("tokens.audience")?,
-    };
     let auth = Auth {
-        issuer: rules.issuer.clone(),
+        issuer,
         sessions: Sessions {
             db: db.clone(),
             passwords,
@@ -78,7 +80,7 @@ async fn build(context: Context) -> Result<App, StartError> {
                 seconds(settings, "tokens.refresh_seconds")?,
                 context.clock.clone(),
             ),
-            signer: signer(&context, rules)?,
+            signer,
         },
     };
     let store = Check::required("store", move || {
@@ -112,16 +114,6 @@ fn signer(context: &Context, rules: AccessRules) -> Result<TokenSigner, StartErr
         ));
     }
     TokenSigner::development(&context.data_dir, rules, life, clock).map_err(other)
-}
-
-fn open_cache(context: &Context) -> Result<Cache, StartError> {
-    let settings = &context.settings;
-    let options = CacheOptions {
-        capacity_bytes: settings.get("cache.capacity_bytes")?,
-        timeout: Duration::from_millis(settings.get("cache.timeout_ms")?),
-        ..CacheOptions::new(settings.get::<String>("cache.url")?, context.name)
-    };
-    Cache::open(&options).map_err(other)
 }
 
 fn seconds(settings: &Settings, key: &str) -> Result<Duration, SettingsError> {

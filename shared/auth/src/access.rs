@@ -125,8 +125,8 @@ impl AccessVerifier {
         let issued = claims.whole("iat")?;
         let expires_at = Timestamp::from_second(claims.whole("exp")?).ok()?;
         let begun = !claims.has("nbf") || claims.whole("nbf")? <= ahead;
-        let ours = claims.text("iss")? == self.rules.issuer
-            && claims.text("aud")? == self.rules.audience;
+        let ours =
+            claims.text("iss")? == self.rules.issuer && claims.text("aud")? == self.rules.audience;
         if !ours || !begun || issued > ahead || expires_at <= now {
             return None;
         }
@@ -154,5 +154,5 @@ fn sha256(token: &str) -> [u8; 32] {
     fingerprint
 }
 
-
-
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,10 @@ use crate::{Identity, Permission, Role, key_file};
 /// The header that carries the identity between gateway and service.
 pub const HOP_HEADER: HeaderName = HeaderName::from_static("x-interline-identity");
 
+/// The header in which the gateway tells a service the client's address. Worth something only beside
+/// a signed identity.
+pub const CLIENT_IP_HEADER: HeaderName = HeaderName::from_static("x-interline-client-ip");
+
 /// How long a signed identity is believed.
 const LIFE: Duration = Duration::from_secs(60);
 /// How far the clocks of two machines may differ.

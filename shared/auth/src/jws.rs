@@ -122,3 +122,6 @@ impl<'a> Unverified<'a> {
         URL_SAFE_NO_PAD.decode(self.payload).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -153,3 +153,6 @@ impl KeyRing {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

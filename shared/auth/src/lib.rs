@@ -9,9 +9,11 @@ mod jws;
 pub mod key_file;
 mod key_ring;
 mod signer;
+#[cfg(test)]
+mod testing;
 
 pub use access::{AccessError, AccessRules, AccessVerifier, Verified};
-pub use hop::{HOP_HEADER, HopError, HopSigner, HopVerifier};
+pub use hop::{CLIENT_IP_HEADER, HOP_HEADER, HopError, HopSigner, HopVerifier};
 pub use identity::{Identity, Permission, Role, UnknownPermission, UnknownRole};
 pub use jwks::{Jwk, Jwks};
 pub use key_ring::KeySource;

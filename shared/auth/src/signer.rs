@@ -231,3 +231,49 @@ fn make_key() -> Result<String, aws_lc_rs::error::Unspecified> {
     let der: Pkcs8V1Der<'static> = pair.as_der()?;
     Ok(key_file::to_pem("PRIVATE KEY", der.as_ref()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{AUDIENCE, ISSUER, Issuer, clock, verifier};
+
+    fn rules() -> AccessRules {
+        AccessRules {
+            issuer: ISSUER.to_owned(),
+            audience: AUDIENCE.to_owned(),
+        }
+    }
+
+    fn signer(pem: &str, life: Duration) -> Result<TokenSigner, SigningError> {
+        TokenSigner::from_pem(Path::new("signing.pem"), pem, rules(), life, clock())
+    }
+
+    #[tokio::test]
+    async fn what_is_signed_is_verified_with_what_is_published() {
+        let signer = signer(&make_key().unwrap(), MAX_LIFE).unwrap();
+        let published = serde_json::to_vec(&signer.jwks()).unwrap();
+        let verifier = verifier(&Issuer::new(Ok(published), Duration::ZERO), &clock());
+        for role in Role::ALL {
+            let signed = signer.sign("usr_1", role, role.permissions()).unwrap();
+            let verified = verifier.verify(&signed.token).await.unwrap();
+            assert_eq!(verified.identity.role(), Some(role));
+            assert_eq!(verified.identity.permissions(), role.permissions());
+            assert_eq!(verified.token_id, signed.token_id);
+            assert_eq!(verified.expires_at, signed.expires_at);
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_strong_rsa_key_and_a_life_over_fifteen_minutes_are_refused() {
+        let good = make_key().unwrap();
+        for life in [Duration::ZERO, MAX_LIFE + Duration::from_secs(1)] {
+            assert!(matches!(signer(&good, life), Err(SigningError::Life)));
+        }
+        let pair = aws_lc_rs::signature::Ed25519KeyPair::generate().unwrap();
+        let ed25519 = key_file::to_pem("PRIVATE KEY", pair.to_pkcs8().unwrap().as_ref());
+        for pem in ["", "x", &good[..good.len() / 2], &ed25519] {
+            let refused = signer(pem, MAX_LIFE).unwrap_err();
+            assert!(matches!(refused, SigningError::Key { .. }), "{refused}");
+        }
+    }
+}

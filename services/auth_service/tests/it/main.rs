@@ -1,0 +1,15 @@
+//! The auth service as its callers see it: started by the kit on a free port, called over HTTP with
+//! the identity that a gateway signs, on SQLite and on PostgreSQL.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test is a plain client: no breaker or retry may stand between it and the service"
+)]
+
+#[cfg(test)]
+mod login;
+#[cfg(test)]
+mod refreshing;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
+mod starting;
