@@ -1,6 +1,5 @@
 "use strict";
 
-const WORDS = { pass: "up", warn: "degraded", fail: "down", unknown: "no answer" };
 const OVERALL = { pass: "all is well", warn: "running, partly", fail: "not ready", unknown: "no answer" };
 const EVERY_MS = 5000;
 
@@ -13,14 +12,18 @@ function element(tag, className, text) {
   return made;
 }
 
-function row(name, check) {
+function titled(name) {
+  const words = name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+// Of a single service, "warn" says that it is down and that the gateway can do without it.
+function row(name, up, words, time) {
   const item = element("li", "service", "");
-  const state = check.status in WORDS ? check.status : "unknown";
-  const shown = state === "warn" ? "down" : WORDS[state];
-  item.append(element("span", `dot ${state}`, ""));
-  item.append(element("span", "name", name.replaceAll("_", " ")));
-  item.append(element("span", "state", check.output ? `${shown}: ${check.output}` : shown));
-  item.append(element("span", "time", `${check.observed_ms} ms`));
+  item.append(element("span", `dot ${up ? "pass" : "fail"}`, ""));
+  item.append(element("span", "name", titled(name)));
+  item.append(element("span", "state", up ? "up" : `down: ${words ?? "no answer"}`));
+  item.append(element("span", "time", time));
   return item;
 }
 
@@ -37,9 +40,9 @@ async function refresh() {
   try {
     const answer = await fetch("/health", { cache: "no-store", signal: AbortSignal.timeout(4000) });
     const health = await answer.json();
-    const rows = Object.entries(health.checks).map(([name, check]) => row(name, check));
-    rows.unshift(row(health.service_id, { status: "pass", observed_ms: 0 }));
-    rows[0].lastChild.textContent = "this page";
+    const rows = Object.entries(health.checks).map(([name, check]) =>
+      row(name, check.status === "pass", check.output, `${check.observed_ms} ms`));
+    rows.unshift(row("gateway", true, undefined, "this page"));
     byId("services").replaceChildren(...rows);
     byId("version").textContent = health.version;
     say(byId("overall"), health.status in OVERALL ? health.status : "unknown");

@@ -90,12 +90,13 @@ const ODD: [&str; 16] = [
 ];
 
 /// Other spellings of the very same path, which must meet the very same policy.
-const SAME: [&str; 6] = [
+const SAME: [&str; 7] = [
     "/api/v1/flights/orders",
     "/api/v1/flights/%6frders",
     "/%61%70%69/v1/flights/orders",
     "/api/v%31/flights/orders",
     "/api/v1/flights/orders?x=/../%2f;",
+    "/api/v1/flights/orders#/../../places",
     "http://gateway.test/api/v1/flights/orders",
 ];
 

@@ -22,15 +22,15 @@ use travel_types::Clock;
 
 /// What reached the service.
 #[derive(Clone, Debug)]
-pub struct Reached {
-    pub method: String,
-    pub target: String,
-    pub headers: Vec<(String, String)>,
-    pub body: usize,
+pub(crate) struct Reached {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: usize,
 }
 
 impl Reached {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(known, _)| known == name);
         let value = values.next();
         assert!(values.next().is_none(), "{name} stands twice");
@@ -40,21 +40,21 @@ impl Reached {
 
 /// What the echo service does instead of answering at once, chosen by the query.
 #[derive(Clone, Default)]
-pub struct Echo {
+pub(crate) struct Echo {
     reached: Arc<Mutex<Vec<Reached>>>,
     /// Lets a streamed answer go on.
-    pub go_on: Arc<tokio::sync::Notify>,
+    pub(crate) go_on: Arc<tokio::sync::Notify>,
     /// Counts requests that were dropped before they were answered.
-    pub dropped: Arc<AtomicU32>,
+    pub(crate) dropped: Arc<AtomicU32>,
 }
 
 impl Echo {
-    pub fn take(&self) -> Vec<Reached> {
+    pub(crate) fn take(&self) -> Vec<Reached> {
         std::mem::take(&mut *self.reached.lock().unwrap())
     }
 
     /// The only request since the last look.
-    pub fn one(&self) -> Reached {
+    pub(crate) fn one(&self) -> Reached {
         let mut all = self.take();
         assert_eq!(all.len(), 1, "{all:?}");
         all.pop().unwrap()
@@ -125,11 +125,11 @@ async fn echo(State(echo): State<Echo>, request: Request) -> Response {
 }
 
 /// Everything that a test needs.
-pub struct Stack {
-    pub gateway: Running,
-    pub echo: Echo,
-    pub client: reqwest::Client,
-    pub clock: Clock,
+pub(crate) struct Stack {
+    pub(crate) gateway: Running,
+    pub(crate) echo: Echo,
+    pub(crate) client: reqwest::Client,
+    pub(crate) clock: Clock,
     signer: TokenSigner,
     folder: PathBuf,
 }
@@ -154,7 +154,7 @@ fn folder() -> PathBuf {
 }
 
 /// A server on port 0; its base URL.
-pub async fn serve(router: Router) -> String {
+pub(crate) async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -162,12 +162,12 @@ pub async fn serve(router: Router) -> String {
 }
 
 impl Stack {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|sources| sources).await
     }
 
     /// A stack with further configuration.
-    pub async fn with(configure: impl FnOnce(Sources) -> Sources) -> Self {
+    pub(crate) async fn with(configure: impl FnOnce(Sources) -> Sources) -> Self {
         let folder = folder();
         let clock = Clock::manual("2026-11-21T12:00:00Z".parse().unwrap());
         let life = Duration::from_secs(900);
@@ -209,28 +209,28 @@ impl Stack {
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.gateway.url())
     }
 
-    pub fn token(&self, role: Role) -> String {
+    pub(crate) fn token(&self, role: Role) -> String {
         let permissions = role.permissions();
         self.signer.sign("usr_1", role, permissions).unwrap().token
     }
 
     /// A request of an agent, who may do all that the catalogue has.
-    pub fn agent(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn agent(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.client
             .request(method.parse().unwrap(), self.url(path))
             .bearer_auth(self.token(Role::Agent))
     }
 
-    pub fn hop_verifier(&self, service: &str) -> HopVerifier {
+    pub(crate) fn hop_verifier(&self, service: &str) -> HopVerifier {
         HopVerifier::development(&self.folder, service, self.clock.clone()).unwrap()
     }
 
     /// Sends bytes as they are and reads until the gateway closes.
-    pub async fn raw(&self, request: &[u8]) -> String {
+    pub(crate) async fn raw(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.gateway.address).await.unwrap();
         stream.write_all(request).await.unwrap();
         let mut answer = Vec::new();
@@ -243,7 +243,7 @@ impl Stack {
     }
 
     /// A raw request for a target, with a token; its status.
-    pub async fn status_of(&self, method: &str, target: &str, token: Option<&str>) -> u16 {
+    pub(crate) async fn status_of(&self, method: &str, target: &str, token: Option<&str>) -> u16 {
         let bearer = token.map_or(String::new(), |token| {
             format!("Authorization: Bearer {token}\r\n")
         });
@@ -254,7 +254,7 @@ impl Stack {
     }
 }
 
-pub fn status(answer: &str) -> u16 {
+pub(crate) fn status(answer: &str) -> u16 {
     answer
         .get(9..12)
         .and_then(|code| code.parse().ok())

@@ -255,3 +255,66 @@ async fn requests_failures_and_verifications_are_counted() {
         assert!(text.contains(line), "{line}\n{text}");
     }
 }
+
+#[tokio::test]
+async fn http_2_meets_the_same_policies() {
+    let stack = Stack::new().await;
+    let client = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .unwrap();
+    let offers = stack.url("/api/v1/flights/offers");
+    let refused = client.get(&offers).send().await.unwrap();
+    assert_eq!(refused.version(), reqwest::Version::HTTP_2);
+    assert_eq!(refused.status(), 401);
+    let twice = stack.url("/api/v1/flights%2foffers");
+    assert_eq!(client.get(twice).send().await.unwrap().status(), 400);
+    let token = stack.token(Role::Agent);
+    let forged = client.get(&offers).header("x-interline-identity", "forged");
+    let answer = forged.bearer_auth(&token).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let reached = stack.echo.one();
+    let identity = reached.header("x-interline-identity").unwrap();
+    assert!(
+        stack
+            .hop_verifier("flight_service")
+            .verify(identity)
+            .is_ok()
+    );
+    let order = client.post(stack.url("/api/v1/flights/orders")).body("{}");
+    assert_eq!(
+        order.bearer_auth(&token).send().await.unwrap().status(),
+        200
+    );
+    let reached = stack.echo.one();
+    assert_eq!((reached.method.as_str(), reached.body), ("POST", 2));
+}
+
+#[tokio::test]
+async fn what_a_client_sends_arrives_while_it_is_still_sending() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let stack =
+        Stack::with(|sources| sources.with("test", "upstreams.flight_service.url", url)).await;
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let parts = futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx));
+    sender.send(Ok::<_, std::io::Error>("first")).unwrap();
+    let body = reqwest::Body::wrap_stream(parts);
+    let request = stack
+        .agent("POST", "/api/v1/flights/orders")
+        .body(body)
+        .send();
+    let request = tokio::spawn(request);
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("first") {
+        assert!(stream.read_buf(&mut seen).await.unwrap() > 0);
+    }
+    sender.send(Ok("last")).unwrap();
+    drop(sender);
+    while !String::from_utf8_lossy(&seen).contains("last\r\n0\r\n\r\n") {
+        assert!(stream.read_buf(&mut seen).await.unwrap() > 0);
+    }
+    stream.write_all(GOOD).await.unwrap();
+    assert_eq!(request.await.unwrap().unwrap().status(), 200);
+}
