@@ -1,1 +1,1 @@
-//! End-to-end, contract and architecture tests.
+//! Nothing but tests: see `it/`.

@@ -1,0 +1,190 @@
+//! The `interline` command as a person meets it.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use testkit::{Folder, Process};
+use tokio::time::{Duration, Instant};
+
+fn inner_ports_are_free() -> Vec<(String, String)> {
+    ["AUTH_SERVICE", "FLIGHT_SERVICE", "SANDBOX"]
+        .into_iter()
+        .map(|service| {
+            (
+                format!("INTERLINE__{service}__LISTEN__PORT"),
+                "0".to_owned(),
+            )
+        })
+        .collect()
+}
+
+/// Runs it to its end, which must be a failure told in one line.
+async fn refusal(arguments: &[&str], variables: &[(String, String)]) -> String {
+    let mut process = Process::start("interline", arguments, variables);
+    let status = process.ended().await;
+    assert!(!status.success());
+    let told = process.line_with("interline: ").await;
+    let logged = process.logged();
+    let lines: Vec<&str> = logged.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines, [told.as_str()], "one line, no more");
+    told
+}
+
+#[tokio::test]
+async fn it_says_what_listens_where_and_gives_a_first_request_that_works() {
+    let folder = Folder::new();
+    let data_dir = folder.path().join("data").display().to_string();
+    let mut process = Process::start(
+        "interline",
+        &["--port", "0", "--data-dir", &data_dir],
+        &inner_ports_are_free(),
+    );
+    process.line_with("Ctrl-C stops everything").await;
+    let printed = process.printed();
+    for part in [
+        "api_gateway",
+        "auth_service",
+        "flight_service",
+        "sandbox",
+        "http://",
+        "/api-docs",
+        "traveller@interline.test",
+        "agent@interline.test",
+        "admin@interline.test",
+        "interline-sandbox",
+    ] {
+        assert!(printed.contains(part), "{part} is not in\n{printed}");
+    }
+    assert!(!printed.contains('\u{1b}'), "colours without a terminal");
+    let request = printed
+        .split("curl ")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    let shell = std::process::Command::new("sh")
+        .args(["-c", &format!("curl {request}")])
+        .output()
+        .unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&shell.stdout).unwrap();
+    assert_eq!(answer["status"], "success");
+    assert_eq!(answer["data"].as_array().unwrap().len(), 3);
+
+    let began = Instant::now();
+    process.interrupt();
+    assert!(process.ended().await.success());
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(folder.path().join("data/flight_service.db").exists());
+}
+
+#[tokio::test]
+async fn ephemeral_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let mut variables = inner_ports_are_free();
+    variables.push(("TMPDIR".to_owned(), folder.path().display().to_string()));
+    let mut process = Process::start("interline", &["--port", "0", "--ephemeral"], &variables);
+    process.line_with("Ctrl-C stops everything").await;
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    process.interrupt();
+    assert!(process.ended().await.success());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_taken_port_of_the_gateway_is_one_clear_line_and_an_inner_one_moves() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let told = refusal(&["--ephemeral", "--port", &port], &inner_ports_are_free()).await;
+    assert!(told.contains(&port) && told.contains("--port"), "{told}");
+
+    let mut variables = inner_ports_are_free();
+    variables.push(("INTERLINE__SANDBOX__LISTEN__PORT".to_owned(), port.clone()));
+    let mut process = Process::start("interline", &["--port", "0", "--ephemeral"], &variables);
+    process.line_with("Ctrl-C stops everything").await;
+    assert!(
+        !process.printed().contains(&format!(":{port}")),
+        "{}",
+        process.printed()
+    );
+}
+
+#[tokio::test]
+async fn an_unwritable_folder_and_a_bad_key_are_one_clear_line() {
+    let folder = Folder::new();
+    let file = folder.path().join("a-file");
+    std::fs::write(&file, "").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o400)).unwrap();
+    let below = file.join("data").display().to_string();
+    let told = refusal(
+        &["--port", "0", "--data-dir", &below],
+        &inner_ports_are_free(),
+    )
+    .await;
+    assert!(
+        told.contains("a-file") && told.contains("--data-dir"),
+        "{told}"
+    );
+
+    for (variable, value, hint) in [
+        (
+            "INTERLINE__FLIGHT_SERVICE__SEARCH__DEADLINE",
+            "1",
+            "search.deadline_ms",
+        ),
+        (
+            "INTERLINE__FLIGHT_SERVICE__SEARCH__DEADLINE_MS",
+            "soon",
+            "search.deadline_ms",
+        ),
+        (
+            "INTERLINE__FLIHGT_SERVICE__SEARCH__DEADLINE_MS",
+            "1",
+            "flight_service",
+        ),
+        ("INTERLINE__ALL__PROFILE", "staging", "production"),
+    ] {
+        let mut variables = inner_ports_are_free();
+        variables.push((variable.to_owned(), value.to_owned()));
+        let told = refusal(&["--ephemeral", "--port", "0"], &variables).await;
+        assert!(told.contains(hint), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn every_key_is_listed_with_its_default_source_and_meaning_and_secrets_are_masked() {
+    for service in cli::services() {
+        let variables = [(
+            "INTERLINE__ALL__HTTP__DRAIN_MS".to_owned(),
+            "7000".to_owned(),
+        )];
+        let mut process = Process::start("interline", &["config", service.name], &variables);
+        assert!(process.ended().await.success());
+        let line = process.line_with("http.drain_ms = 7000").await;
+        assert_eq!(line, "http.drain_ms = 7000");
+        let printed = process.printed();
+        assert!(printed.contains("source: environment INTERLINE__ALL__HTTP__DRAIN_MS"));
+        assert!(printed.contains("default 8000"));
+        assert!(!printed.contains("duffel_test_sandbox"));
+        for pair in printed.lines().collect::<Vec<_>>().chunks(2) {
+            let meaning = pair[1].trim_start();
+            assert!(!meaning.starts_with('['), "no meaning: {}", pair[0]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn production_does_not_start_on_what_development_makes_up() {
+    for service in ["sandbox", "auth_service", "flight_service", "api_gateway"] {
+        let folder = Folder::new();
+        let data_dir = folder.path().display().to_string();
+        let variables = [(
+            "INTERLINE__ALL__PROFILE".to_owned(),
+            "production".to_owned(),
+        )];
+        let arguments = ["serve", service, "--port", "0", "--data-dir", &data_dir];
+        let mut process = Process::start("interline", &arguments, &variables);
+        assert!(!process.ended().await.success(), "{service}");
+        let told = process.line_with("interline: ").await;
+        assert!(told.len() > 40, "{service}: {told}");
+    }
+}

@@ -1,0 +1,92 @@
+//! The documents of the public interface agree with the code and with themselves.
+
+use serde_json::Value;
+
+fn checked_in(name: &str) -> Value {
+    let path = format!("{}/../openapi/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn the_documents_are_what_the_code_says() {
+    for spec in cli::services() {
+        if matches!(spec.name, "api_gateway" | "sandbox") {
+            continue;
+        }
+        let document = serde_json::to_value((spec.openapi)()).unwrap();
+        assert_eq!(
+            checked_in(spec.name),
+            document,
+            "openapi/{}.json is stale: cargo run -- openapi --out openapi",
+            spec.name
+        );
+    }
+    let merged = cli::merged_document().unwrap();
+    assert_eq!(
+        checked_in("interline"),
+        merged,
+        "openapi/interline.json is stale: cargo run -- openapi --out openapi"
+    );
+}
+
+fn references(value: &Value, into: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::String(target)) = map.get("$ref") {
+                into.push(target.clone());
+            }
+            map.values().for_each(|value| references(value, into));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_operation_is_named_once_described_and_leads_nowhere_outside() {
+    let document = checked_in("interline");
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut ids = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = format!("{method} {path}");
+            ids.push(operation["operationId"].as_str().expect(&name).to_owned());
+            assert!(operation["summary"].is_string(), "{name}");
+            assert!(operation["tags"].is_array(), "{name}");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(response["description"].is_string(), "{name} {status}");
+            }
+        }
+    }
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+    let mut targets = Vec::new();
+    references(&document, &mut targets);
+    for target in targets {
+        let pointer = target
+            .strip_prefix('#')
+            .unwrap_or_else(|| panic!("{target}"));
+        assert!(document.pointer(pointer).is_some(), "{target}");
+    }
+}
+
+#[test]
+fn the_catalogue_and_the_document_name_the_same_operations() {
+    let catalog = include_str!("../../services/catalog.toml");
+    let document = checked_in("interline");
+    for path in document["paths"].as_object().unwrap().keys() {
+        let pattern = path
+            .replace("/flights/", "/{vertical}/")
+            .split('/')
+            .map(|part| if part.ends_with("_id}") { "{id}" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
+        let row = format!("path = \"{pattern}\"");
+        assert!(
+            catalog.contains(&row),
+            "{path} is not in services/catalog.toml"
+        );
+    }
+}
