@@ -236,4 +236,32 @@ mod tests {
         let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
         assert_eq!(document["openapi"], "3.1.0");
     }
+
+    /// Method and path, with the names of parameters left out.
+    fn operation(method: &str, path: &str) -> String {
+        let plain = |segment: &str| match segment.starts_with('{') {
+            true => "{}".to_owned(),
+            false => segment.to_owned(),
+        };
+        let segments: Vec<String> = path.split('/').map(plain).collect();
+        format!("{} {}", method.to_uppercase(), segments.join("/"))
+    }
+
+    #[test]
+    fn the_catalogue_and_the_document_name_the_same_operations() {
+        let document: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        let mut described = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            let methods = item.as_object().unwrap().keys();
+            described.extend(methods.map(|method| operation(method, path)));
+        }
+        let catalog = crate::catalog::catalog().unwrap();
+        let routes = catalog.services.iter().flat_map(|service| &service.routes);
+        let mut routed: Vec<String> = routes
+            .map(|route| operation(route.method.as_str(), &route.path))
+            .collect();
+        described.sort();
+        routed.sort();
+        assert_eq!(described, routed);
+    }
 }

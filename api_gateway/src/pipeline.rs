@@ -17,7 +17,7 @@ use telemetry::HistogramVec;
 use tokio::time::Instant;
 
 use crate::authenticate::Authenticator;
-use crate::catalog::Rule;
+use crate::catalog::{Class, Rule};
 use crate::cors::Cors;
 use crate::pages::Pages;
 use crate::routes::{Entry, Found, Table, Target};
@@ -114,6 +114,7 @@ async fn phases(
                 service,
                 path,
                 caller,
+                changes_something: entry.class == Class::Write,
                 // The route's own bound or what the caller still waits, whichever is sooner.
                 deadline: cx.deadline.0.min(started + entry.deadline),
             };
@@ -154,6 +155,7 @@ struct Passage {
     service: usize,
     path: String,
     caller: Identity,
+    changes_something: bool,
     deadline: Instant,
 }
 
@@ -186,7 +188,8 @@ impl Gateway {
         let sent = self
             .upstreams
             .send(upstream, outgoing, target, passage.deadline);
-        let mut response = sent.await?;
+        let answered = sent.await;
+        let mut response = answered.map_err(|failure| failure.answer(passage.changes_something))?;
         forward::clean_answer(response.headers_mut());
         Ok(response)
     }

@@ -103,16 +103,15 @@ impl Upstreams {
     /// Sends a request on; the answer's body is bounded by the same deadline.
     ///
     /// # Errors
-    /// 413 for a body that turned out too large, 503 for a service that cannot be reached or broke
-    /// off, 504 when the deadline is over.
+    /// [`Failure`] says how far it came.
     pub(crate) async fn send(
         &self,
         upstream: &Upstream,
         mut request: Request,
         target: PathAndQuery,
         deadline: Instant,
-    ) -> Result<Response, ApiError> {
-        *request.uri_mut() = upstream.uri(target)?;
+    ) -> Result<Response, Failure> {
+        *request.uri_mut() = upstream.uri(target);
         // Hyper repeats by itself what it never began to write to a connection from the pool. Beyond
         // that only what is safe by its method and can be made again is repeated, once.
         let repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
@@ -126,38 +125,25 @@ impl Upstreams {
                 (result, _) => result,
             }
         };
-        match timeout_at(deadline, exchange).await {
+        let failure = match timeout_at(deadline, exchange).await {
             Ok(Ok(answer)) => {
                 let (parts, body) = answer.into_parts();
                 let mut response = Response::new(Body::new(Expiring::new(body, deadline)));
                 *response.status_mut() = parts.status;
                 *response.headers_mut() = parts.headers;
-                Ok(response)
+                return Ok(response);
             }
-            Ok(Err(error)) if was_too_large(&error) => Err(ApiError::new(&codes::BODY_TOO_LARGE)),
-            Ok(Err(error)) => {
-                let reason = if error.is_connect() {
-                    "unreachable"
-                } else {
-                    "broken"
-                };
-                self.count(upstream, reason);
-                Err(ApiError::new(&codes::SERVICE_UNAVAILABLE)
-                    .retry_after(RETRY_AFTER)
-                    .because(chain(&upstream.name, &error)))
+            Ok(Err(error)) if was_too_large(&error) => return Err(Failure::TooLarge),
+            Ok(Err(error)) if error.is_connect() => {
+                Failure::Unreachable(chain(&upstream.name, &error))
             }
-            Err(_) => {
-                self.count(upstream, "deadline");
-                Err(ApiError::new(&codes::DEADLINE_EXCEEDED)
-                    .because(format!("{} did not answer in time", upstream.name)))
-            }
-        }
-    }
-
-    fn count(&self, upstream: &Upstream, reason: &str) {
+            Ok(Err(error)) => Failure::BrokenOff(chain(&upstream.name, &error)),
+            Err(_) => Failure::Late(format!("{} did not answer in time", upstream.name)),
+        };
         self.failures
-            .with_label_values(&[upstream.name.as_str(), reason])
+            .with_label_values(&[upstream.name.as_str(), failure.reason()])
             .inc();
+        Err(failure)
     }
 
     /// Reads a small document of a service's own.
@@ -204,9 +190,7 @@ impl Upstreams {
     ) -> Result<http::Response<Incoming>, String> {
         let upstream = self.services.get(service).ok_or("no such service")?;
         let mut request = Request::new(Body::empty());
-        *request.uri_mut() = upstream
-            .uri(PathAndQuery::from_static(path))
-            .map_err(|_| format!("{path} is no path"))?;
+        *request.uri_mut() = upstream.uri(PathAndQuery::from_static(path));
         self.client
             .request(request)
             .await
@@ -215,13 +199,58 @@ impl Upstreams {
 }
 
 impl Upstream {
-    fn uri(&self, target: PathAndQuery) -> Result<Uri, ApiError> {
-        Uri::builder()
-            .scheme(Scheme::HTTP)
-            .authority(self.authority.clone())
-            .path_and_query(target)
-            .build()
-            .map_err(|error| ApiError::new(&codes::INTERNAL_ERROR).because(error))
+    fn uri(&self, target: PathAndQuery) -> Uri {
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(Scheme::HTTP);
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(target);
+        // A URI of all three parts is always valid; the default is refused when it is connected to.
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+}
+
+/// Why a service gave no answer. The texts are for the log.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The client's body turned out larger than allowed.
+    TooLarge,
+    /// Nothing was sent.
+    Unreachable(String),
+    /// The connection broke, or what came is not HTTP.
+    BrokenOff(String),
+    /// The deadline passed.
+    Late(String),
+}
+
+impl Failure {
+    /// The label in metrics.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "too_large",
+            Self::Unreachable(_) => "unreachable",
+            Self::BrokenOff(_) => "broken_off",
+            Self::Late(_) => "deadline",
+        }
+    }
+
+    /// What the client is told. Of an operation that changes something and may have reached the
+    /// service, nobody knows here whether it took place.
+    pub(crate) fn answer(self, changes_something: bool) -> ApiError {
+        let unavailable = ApiError::new(&codes::SERVICE_UNAVAILABLE).retry_after(RETRY_AFTER);
+        let (error, unknown) = match self {
+            Self::TooLarge => (ApiError::new(&codes::BODY_TOO_LARGE), false),
+            Self::Unreachable(cause) => (unavailable.because(cause), false),
+            Self::BrokenOff(cause) => (unavailable.because(cause), true),
+            Self::Late(cause) => (
+                ApiError::new(&codes::DEADLINE_EXCEEDED).because(cause),
+                true,
+            ),
+        };
+        if unknown && changes_something {
+            error.may_have_booked()
+        } else {
+            error
+        }
     }
 }
 

@@ -83,6 +83,10 @@ async fn a_service_that_is_down_is_503_with_retry_after_within_a_second() {
         let body: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(body["errors"][0]["code"], "SERVICE_UNAVAILABLE");
         assert_eq!(body["errors"][0]["retryable"], true);
+        assert_eq!(
+            body["errors"][0]["may_have_booked"], false,
+            "nothing was sent"
+        );
     }
     let health = stack
         .client
@@ -172,6 +176,10 @@ async fn a_connection_closed_without_an_answer_is_tried_again_once_for_get_and_n
             .await
             .unwrap();
         assert_eq!(answer.status().as_u16(), status, "{method}");
+        if status == 503 {
+            let body: Value = answer.json().await.unwrap();
+            assert_eq!(body["errors"][0]["may_have_booked"], method == "POST");
+        }
         assert_eq!(served.await.unwrap(), expected, "{method}");
     }
 }
