@@ -53,9 +53,10 @@ fn own() -> OpenApiRouter<Flights> {
 /// The service's document.
 pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
     let kit: OpenApiRouter<Desk> = vertical_kit::routes::routes();
-    OpenApiRouter::<Desk>::with_openapi(own().into_openapi())
+    let document = OpenApiRouter::<Desk>::with_openapi(own().into_openapi())
         .nest("/api/v1/flights", kit)
-        .into_openapi()
+        .into_openapi();
+    vertical_kit::routes::complete(document, VERTICAL, "FlightDetails")
 }
 
 /// The running routes.

@@ -12,6 +12,8 @@ use service_kit::{
 };
 use storage::idempotency::{IdempotencyKey, fingerprint};
 use travel_types::OrderId;
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{Ref, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -315,5 +317,56 @@ fn keyed(
             .filter_map(|value| value.to_str().ok())
             .any(|value| value.contains("application/problem+json")),
         path: path.to_owned(),
+    }
+}
+
+/// Completes the document of a vertical: every operation gets its tag, and `details` of offers and
+/// orders is described by the vertical's own component instead of as any object.
+pub fn complete(
+    mut document: utoipa::openapi::OpenApi,
+    tag: &str,
+    details: &str,
+) -> utoipa::openapi::OpenApi {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            operation.tags.get_or_insert_with(|| vec![tag.to_owned()]);
+        }
+    }
+    let own = RefOr::Ref(Ref::from_schema_name(details));
+    let schemas = document.components.iter_mut();
+    for schema in schemas.flat_map(|components| components.schemas.values_mut()) {
+        describe_details(schema, &own);
+    }
+    document
+}
+
+fn describe_details(schema: &mut RefOr<Schema>, own: &RefOr<Schema>) {
+    let RefOr::T(schema) = schema else {
+        return;
+    };
+    match schema {
+        Schema::Object(object) => {
+            let of_ours = ["supplier", "vertical"]
+                .into_iter()
+                .all(|key| object.properties.contains_key(key));
+            for (name, property) in &mut object.properties {
+                if of_ours && name == "details" {
+                    *property = own.clone();
+                } else {
+                    describe_details(property, own);
+                }
+            }
+        }
+        Schema::Array(array) => {
+            if let utoipa::openapi::schema::ArrayItems::RefOrSchema(items) = &mut array.items {
+                describe_details(items, own);
+            }
+        }
+        Schema::AllOf(all) => {
+            for item in &mut all.items {
+                describe_details(item, own);
+            }
+        }
+        _ => {}
     }
 }
