@@ -176,10 +176,10 @@ fn is_country(code: &str) -> bool {
 fn check_name(name: &str, path: &str, errors: &mut FieldErrors) {
     let length = name.trim().chars().count();
     errors.check(
-        (1..=80).contains(&length) && !name.chars().any(|c| c.is_control() || c.is_ascii_digit()),
+        (1..=80).contains(&length) && !name.chars().any(char::is_control),
         path,
         "INVALID_NAME",
-        "must have 1 to 80 characters, no digits and no control characters",
+        "must have 1 to 80 characters, none of them control characters",
     );
 }
 

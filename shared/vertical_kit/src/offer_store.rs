@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use storage::sqlx::{self, QueryBuilder};
+use storage::sqlx::AssertSqlSafe;
 use storage::{AnyRow, Db, Row as _, StoreError, from_micros, to_micros};
 use travel_types::OfferId;
 use travel_types::jiff::{SignedDuration, Timestamp};
@@ -20,6 +20,8 @@ pub(crate) struct StoredOffer {
 
 /// Rows per statement: SQLite allows 32,766 placeholders, PostgreSQL 65,535.
 const ROWS_AT_ONCE: usize = 100;
+/// Columns of an offer's row.
+const COLUMNS: usize = 7;
 
 /// Keeps the offers of one search in their order, and what was said about the search.
 pub(crate) async fn keep(
@@ -41,20 +43,33 @@ pub(crate) async fn keep(
         .await?;
     let mut position: i64 = 0;
     for chunk in offers.chunks(ROWS_AT_ONCE) {
-        let mut insert = QueryBuilder::<sqlx::Any>::new(
-            "INSERT INTO offers (id, search_id, position, supplier, body, handle, expires_at) ",
-        );
-        insert.push_values(chunk, |mut row, stored| {
-            row.push_bind(stored.offer.id.to_string())
-                .push_bind(search.to_owned())
-                .push_bind(position)
-                .push_bind(stored.offer.supplier.clone())
-                .push_bind(text(&stored.offer))
-                .push_bind(stored.handle.to_string())
-                .push_bind(to_micros(stored.offer.expires_at));
+        // Any's own query builder writes `?`, which PostgreSQL does not know.
+        let rows: Vec<String> = (0..chunk.len())
+            .map(|row| {
+                let first = row * COLUMNS;
+                let columns: Vec<String> = (1..=COLUMNS)
+                    .map(|column| format!("${}", first + column))
+                    .collect();
+                format!("({})", columns.join(", "))
+            })
+            .collect();
+        let mut insert = storage::query(AssertSqlSafe(format!(
+            "INSERT INTO offers (id, search_id, position, supplier, body, handle, expires_at) \
+             VALUES {}",
+            rows.join(", ")
+        )));
+        for stored in chunk {
+            insert = insert
+                .bind(stored.offer.id.to_string())
+                .bind(search.to_owned())
+                .bind(position)
+                .bind(stored.offer.supplier.clone())
+                .bind(text(&stored.offer))
+                .bind(stored.handle.to_string())
+                .bind(to_micros(stored.offer.expires_at));
             position += 1;
-        });
-        insert.build().execute(&mut *tx).await?;
+        }
+        insert.execute(&mut *tx).await?;
     }
     tx.commit().await
 }
