@@ -41,6 +41,7 @@ pub fn service() -> ServiceSpec {
         .unwrap_or_default();
     ServiceSpec {
         name: "api_gateway",
+        access: Access::Anyone,
         config: vec![Cow::Borrowed(CONFIG), Cow::Owned(upstreams)],
         openapi: || utoipa::openapi::OpenApiBuilder::new().build(),
         build: |context| Box::pin(build(context)),
@@ -93,7 +94,6 @@ async fn build(context: Context) -> Result<App, StartError> {
     Ok(App {
         router: Router::new().fallback(handle).with_state(Arc::new(gateway)),
         checks,
-        access: Access::Anyone,
     })
 }
 

@@ -9,7 +9,8 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use service_kit::{Options, ServiceSpec, exit_with};
+use service_kit::{Options, ServiceSpec, StartError, exit_with};
+use settings::Sources;
 
 pub use documents::merged_document;
 
@@ -57,7 +58,10 @@ pub fn run() -> ExitCode {
     let result = match interline.command {
         None => up::up(&interline.up),
         Some(Command::Serve { service, options }) => match find(&service) {
-            Ok(spec) => return service_kit::run_alone(&spec, &options),
+            Ok(spec) => match check_names(&options.sources()) {
+                Ok(()) => return service_kit::run_alone(&spec, &options),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         },
         Some(Command::Openapi(options)) => documents::openapi(&options),
@@ -69,7 +73,24 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn find(name: &str) -> Result<ServiceSpec, service_kit::StartError> {
+/// Refuses variables and sections that speak of services which do not exist: a mistyped name would
+/// otherwise change nothing, and nobody would know.
+fn check_names(sources: &Sources) -> Result<(), StartError> {
+    let services = services();
+    for (name, origin) in sources.services()? {
+        if !services.iter().any(|spec| spec.name == name) {
+            let known: Vec<&str> = services.iter().map(|spec| spec.name).collect();
+            return Err(StartError::Other(format!(
+                "{origin} speaks of the service '{name}', which does not exist; there are {}, \
+                 and 'all' for every one of them",
+                known.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn find(name: &str) -> Result<ServiceSpec, StartError> {
     let services = services();
     let names: Vec<&str> = services.iter().map(|spec| spec.name).collect();
     let unknown = format!(
@@ -79,5 +100,5 @@ fn find(name: &str) -> Result<ServiceSpec, service_kit::StartError> {
     services
         .into_iter()
         .find(|spec| spec.name == name)
-        .ok_or(service_kit::StartError::Other(unknown))
+        .ok_or(StartError::Other(unknown))
 }

@@ -84,7 +84,7 @@ async fn run(options: &UpOptions, ephemeral: Option<&Path>) -> Result<(), StartE
     let screen = Screen::new();
     let sources = sources(options, ephemeral);
     let services = crate::services();
-    check_names(&sources, &services)?;
+    crate::check_names(&sources)?;
     screen.line(&screen.bold("Interline is starting"));
     let bound = bind_all(services, &sources).await?;
     let Some(gateway) = bound.iter().find(|bound| bound.spec.name == GATEWAY) else {
@@ -168,19 +168,6 @@ fn sources_of(service: &str, sources: &Sources) -> Sources {
     own
 }
 
-fn check_names(sources: &Sources, services: &[ServiceSpec]) -> Result<(), StartError> {
-    for (name, origin) in sources.services()? {
-        if !services.iter().any(|spec| spec.name == name) {
-            let known: Vec<&str> = services.iter().map(|spec| spec.name).collect();
-            return Err(StartError::Other(format!(
-                "{origin} speaks of the service '{name}', which does not exist; there are all, {}",
-                known.join(", ")
-            )));
-        }
-    }
-    Ok(())
-}
-
 fn check_folder(folder: &Path) -> Result<(), StartError> {
     let probe = folder.join(".writable");
     std::fs::create_dir_all(folder)
@@ -262,17 +249,15 @@ fn rows(bound: &[Bound]) -> Result<Vec<[String; 3]>, StartError> {
         .map_err(|error| StartError::Other(format!("services/catalog.toml: {error}")))?;
     let mut rows: Vec<[String; 3]> = Vec::new();
     for bound in bound {
-        let default: u16 =
-            Settings::load(bound.spec.name, &bound.spec.defaults(), &Sources::default())?
-                .get("listen.port")?;
+        let wanted: u16 = bound.settings.get("listen.port")?;
         let title = catalog
             .services
             .iter()
             .find(|service| service.name == bound.spec.name)
             .map_or("Gateway", |service| service.title.as_str());
-        let taken = bound.spec.name != GATEWAY && !bound.url.ends_with(&format!(":{default}"));
-        let note = if taken {
-            format!("{title} ({default} was taken)")
+        let moved = wanted != 0 && !bound.url.ends_with(&format!(":{wanted}"));
+        let note = if moved {
+            format!("{title} ({wanted} was taken)")
         } else {
             title.to_owned()
         };

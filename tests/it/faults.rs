@@ -98,15 +98,33 @@ async fn fifty_orders(stack: &Stack, mode: &str, faults: &[Value]) {
     );
 }
 
+/// The ways in which a supplier commits and then fails to say so.
+const LOST_ANSWERS: [&str; 6] = [
+    "hang",
+    "reset",
+    "error_500",
+    "html",
+    "truncated",
+    "missing_key",
+];
+
+async fn lost_answers(stack: Stack) {
+    for mode in LOST_ANSWERS {
+        let fault =
+            json!({"operation": "order", "mode": mode, "when": "after_commit", "probability": 1});
+        fifty_orders(&stack, mode, &[fault]).await;
+    }
+}
+
+// Two tests, because each takes a while and they can run side by side.
 #[tokio::test]
-async fn an_order_whose_answer_is_lost_is_neither_failed_nor_doubled() {
-    in_both_sizes(SOON, async |stack| {
-        for mode in ["hang", "reset", "error_500", "html", "truncated", "missing_key"] {
-            let fault = json!({"operation": "order", "mode": mode, "when": "after_commit", "probability": 1});
-            fifty_orders(&stack, mode, &[fault]).await;
-        }
-    })
-    .await;
+async fn an_order_whose_answer_is_lost_is_neither_failed_nor_doubled_in_one_process() {
+    lost_answers(Stack::one_process(SOON).await).await;
+}
+
+#[tokio::test]
+async fn an_order_whose_answer_is_lost_is_neither_failed_nor_doubled_apart() {
+    lost_answers(Stack::apart(SOON).await).await;
 }
 
 #[tokio::test]
@@ -146,7 +164,7 @@ async fn an_order_that_was_lost_before_the_supplier_had_it_fails_once_that_is_su
 async fn a_cancellation_whose_answer_is_lost_settles_as_what_really_happened() {
     in_both_sizes(SOON, async |stack| {
         let agent = stack.log_in("agent").await;
-        for mode in ["hang", "reset", "error_500", "html", "truncated", "missing_key"] {
+        for mode in LOST_ANSWERS {
             let offer = fresh_offer(&agent, &search_path(41)).await;
             let order = order_of(&offer, "Earhart");
             let placed = agent.post_once(mode, "/api/v1/flights/orders", &order).await;

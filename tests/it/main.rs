@@ -5,12 +5,14 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "what a test unwraps it asserts"
+    clippy::print_stdout,
+    reason = "what a test unwraps it asserts, and its counts are worth reading"
 )]
 
 mod architecture;
 mod command;
 mod contract;
+mod crashes;
 mod faults;
 mod refusals;
 mod trip;

@@ -40,6 +40,7 @@ pub(crate) struct Auth {
 pub fn service() -> ServiceSpec {
     ServiceSpec {
         name: "auth_service",
+        access: Access::Gateway,
         config: vec![CONFIG.into()],
         openapi: || routes::router().into_openapi(),
         build: |context| Box::pin(build(context)),
@@ -94,7 +95,6 @@ async fn build(context: Context) -> Result<App, StartError> {
     Ok(App {
         router: routes::router().with_state(auth).into(),
         checks: vec![store, counters.optional()],
-        access: Access::Gateway,
     })
 }
 

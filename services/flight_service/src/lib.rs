@@ -21,6 +21,7 @@ pub fn service() -> ServiceSpec {
     config.push(Cow::Borrowed(include_str!("../config.default.toml")));
     ServiceSpec {
         name: "flight_service",
+        access: Access::Gateway,
         config,
         openapi: routes::openapi,
         build: |context| Box::pin(build(context)),
@@ -33,7 +34,7 @@ async fn build(context: Context) -> Result<App, StartError> {
         vertical: routes::VERTICAL,
         suppliers: suppliers
             .iter()
-            .map(|supplier| -> Arc<dyn vertical_kit::Supplier> { supplier.clone() })
+            .map(|supplier| Arc::clone(supplier) as Arc<dyn vertical_kit::Supplier>)
             .collect(),
         rules: Arc::new(rules::PassengerRules),
     };
@@ -46,6 +47,5 @@ async fn build(context: Context) -> Result<App, StartError> {
     Ok(App {
         router: routes::router(desk, suppliers),
         checks: vec![store],
-        access: Access::Gateway,
     })
 }

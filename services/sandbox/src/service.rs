@@ -11,6 +11,7 @@ use crate::{CONFIG_DEFAULT, Options, control, router};
 pub fn service() -> ServiceSpec {
     ServiceSpec {
         name: "sandbox",
+        access: Access::Anyone,
         config: vec![
             Cow::Borrowed(CONFIG_DEFAULT),
             Cow::Borrowed("[listen]\n# Port to listen on; 0 takes a free one.\nport = 8090\n"),
@@ -44,6 +45,5 @@ async fn build(context: Context) -> Result<App, service_kit::StartError> {
     Ok(App {
         router,
         checks: Vec::new(),
-        access: Access::Anyone,
     })
 }

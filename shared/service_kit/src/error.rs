@@ -72,7 +72,7 @@ codes! {
     IDEMPOTENCY_KEY_IN_USE 409 true "A request with this key is still running." "Wait and repeat the request with the same key."
     PRICE_CHANGED 409 false "The price is not the one that was offered; nothing was ordered." "Show the new price; order again with it as max_total if it is accepted."
     SOLD_OUT 409 false "What was offered is no longer available; nothing was ordered." "Search again."
-    SUPPLIER_REFUSED 409 false "The supplier refused; nothing was ordered or changed." "Read the message; change the order or choose another offer."
+    SUPPLIER_REFUSED 409 false "The supplier refused; nothing was ordered or changed." "`details.supplier_code` is the supplier's own code; change the order or choose another offer."
     OFFER_EXPIRED 410 false "The offer's time is over." "Search again."
     QUOTE_EXPIRED 410 false "The cancellation quote's time is over; nothing was cancelled." "Ask for a new quote."
     BODY_TOO_LARGE 413 false "The body is larger than allowed." "Send less at once."
@@ -109,6 +109,15 @@ pub struct ErrorEntry {
     pub retryable: bool,
     /// Whether the operation may have taken place although this error is answered.
     pub may_have_booked: bool,
+}
+
+/// The envelope of an error, its keys in the order of a success.
+#[derive(Serialize)]
+struct ErrorEnvelope<'e> {
+    status: &'static str,
+    data: Option<()>,
+    errors: &'e [ErrorEntry],
+    meta: Meta,
 }
 
 /// An error on its way to the caller.
@@ -253,16 +262,19 @@ impl ApiError {
         let (content_type, body) = if problem_json {
             (
                 "application/problem+json",
-                self.problem(correlation, instance),
+                serde_json::to_string(&self.problem(correlation, instance)),
             )
         } else {
             let meta = Meta::new(correlation, clock);
-            let body = serde_json::json!({
-                "status": "error", "data": null, "errors": self.0.entries, "meta": meta,
-            });
-            ("application/json", body)
+            let body = ErrorEnvelope {
+                status: "error",
+                data: None,
+                errors: &self.0.entries,
+                meta,
+            };
+            ("application/json", serde_json::to_string(&body))
         };
-        let mut response = (self.0.status, body.to_string()).into_response();
+        let mut response = (self.0.status, body.unwrap_or_default()).into_response();
         response.headers_mut().extend(self.0.headers.clone());
         response
             .headers_mut()

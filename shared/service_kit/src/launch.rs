@@ -121,8 +121,13 @@ pub async fn start(
         shutdown: shutdown.clone(),
         tasks: tasks.clone(),
     };
+    // Whom to believe is settled before anything is opened or changed.
+    let verifier = match spec.access {
+        Access::Gateway => Some(verifier(&context)?),
+        Access::Anyone => None,
+    };
     let app = (spec.build)(context.clone()).await?;
-    let router = assemble(spec, app, &context)?;
+    let router = assemble(spec, app, &context, verifier)?;
     let limits = Limits {
         first_byte: millis(&settings, "http.first_byte_ms")?,
         header: millis(&settings, "http.header_ms")?,
@@ -159,7 +164,12 @@ fn profile(settings: &Settings) -> Result<Profile, StartError> {
 }
 
 /// Puts the kit's routes and layers around a service's own.
-fn assemble(spec: &ServiceSpec, app: App, context: &Context) -> Result<Router, StartError> {
+fn assemble(
+    spec: &ServiceSpec,
+    app: App,
+    context: &Context,
+    verifier: Option<HopVerifier>,
+) -> Result<Router, StartError> {
     let settings = &context.settings;
     let metrics = context.metrics.clone();
     let observer = Observer::new(
@@ -169,7 +179,7 @@ fn assemble(spec: &ServiceSpec, app: App, context: &Context) -> Result<Router, S
         &metrics,
     )?;
     let mut router = app.router;
-    if app.access == Access::Gateway {
+    if let Some(verifier) = verifier {
         let (name, openapi) = (spec.name, spec.openapi);
         let checks = app.checks.clone();
         let live = move || async move { health_of(name, &[]).await };
@@ -185,7 +195,7 @@ fn assemble(spec: &ServiceSpec, app: App, context: &Context) -> Result<Router, S
             .route("/openapi.json", get(move || async move { Json(openapi()) }))
             .fallback(|| async { ApiError::new(&codes::NOT_FOUND) })
             .method_not_allowed_fallback(|| async { ApiError::new(&codes::METHOD_NOT_ALLOWED) })
-            .layer(middleware::from_fn_with_state(verifier(context)?, admit));
+            .layer(middleware::from_fn_with_state(verifier, admit));
     }
     Ok(router
         .layer(DefaultBodyLimit::max(settings.get("http.max_body_bytes")?))

@@ -27,6 +27,8 @@ pub struct ServiceSpec {
     pub name: &'static str,
     /// Default documents beyond the kit's own, weakest first.
     pub config: Vec<Cow<'static, str>>,
+    /// Who gets in.
+    pub access: Access,
     /// Its part of the public interface.
     pub openapi: fn() -> utoipa::openapi::OpenApi,
     /// Makes the running parts from the configuration.
@@ -48,8 +50,6 @@ pub struct App {
     pub router: Router,
     /// What it depends on.
     pub checks: Vec<Check>,
-    /// Who gets in.
-    pub access: Access,
 }
 
 /// Who may send requests to a service.

@@ -28,7 +28,7 @@ pub enum SettingsError {
         problem: String,
     },
     /// A key that the service does not have.
-    #[error("unknown configuration key '{key}' in {origin}{}; `interline config {service}` lists all keys", .nearest.as_ref().map(|n| format!(", did you mean '{n}'?")).unwrap_or_default())]
+    #[error("unknown configuration key '{key}' in {origin}{}; `interline config {service}` lists all keys", .nearest.as_ref().map(|n| format!("; '{n}' may be meant")).unwrap_or_default())]
     UnknownKey {
         /// The key as given.
         key: String,
@@ -252,7 +252,7 @@ impl Settings {
                 .parse::<Table>()
                 .ok()
                 .and_then(|mut table| table.remove("value"))
-                .ok_or_else(|| wrong(format!("must be a {}", default.type_str()))),
+                .ok_or_else(|| wrong(format!("must be {}", kind(default)))),
         }
     }
 
@@ -276,9 +276,9 @@ impl Settings {
         };
         if !known.default.same_type(&value) {
             return Err(wrong(format!(
-                "must be a {}, is a {}",
-                known.default.type_str(),
-                value.type_str()
+                "must be {}, is {}",
+                kind(&known.default),
+                kind(&value)
             )));
         }
         let value = match value {
@@ -327,6 +327,12 @@ impl Settings {
             })
     }
 
+    /// Whether nothing but the embedded document sets this key.
+    pub fn is_default(&self, key: &str) -> bool {
+        let source = self.values.get(key).map(|(_, source)| source);
+        source == Some(&Source::Default)
+    }
+
     /// All keys below a dotted path as one struct; the empty path is everything.
     ///
     /// # Errors
@@ -371,15 +377,11 @@ impl Settings {
             .iter()
             .filter_map(|(path, key)| {
                 let (value, source) = self.values.get(path)?;
-                let set = value.as_str().is_none_or(|text| !text.is_empty());
-                let masked = key.secret && set;
+                // A default stands in the repository: it is no secret.
+                let masked = key.secret && *value != key.default;
                 Some(KeyReport {
                     key: path.to_owned(),
-                    default: if key.secret && key.default.as_str() != Some("") {
-                        "\"***\"".to_owned()
-                    } else {
-                        key.default.to_string()
-                    },
+                    default: key.default.to_string(),
                     value: if masked {
                         "\"***\"".to_owned()
                     } else {
@@ -395,6 +397,19 @@ impl Settings {
                 })
             })
             .collect()
+    }
+}
+
+/// A value's type in words.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
     }
 }
 
@@ -492,7 +507,10 @@ token = "duffel_test_sandbox"
     fn a_value_of_another_type_is_an_error_that_says_which() {
         let error =
             load(&[("INTERLINE__FLIGHT_SERVICE__SEARCH__DEADLINE_MS", "soon")]).unwrap_err();
-        assert!(error.to_string().contains("must be a integer"), "{error}");
+        assert!(
+            error.to_string().contains("must be a whole number"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -503,7 +521,7 @@ token = "duffel_test_sandbox"
         )])
         .unwrap();
         let shown = format!("{settings:?} {:?}", settings.report());
-        assert!(!shown.contains("s3cret") && !shown.contains("duffel_test_sandbox"));
+        assert!(!shown.contains("s3cret") && shown.contains("***"));
         assert_eq!(
             settings.get::<String>("suppliers.duffel.token").unwrap(),
             "s3cret"

@@ -117,6 +117,12 @@ impl Process {
         assert!(status.is_ok_and(|status| status.success()), "kill -INT");
     }
 
+    /// Ends it at once, as a crash or `kill -9` does.
+    pub fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
         wait_until("the program's end", async || {
@@ -128,7 +134,6 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.kill();
     }
 }

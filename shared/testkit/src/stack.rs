@@ -19,6 +19,22 @@ pub struct Stack {
     folder: Folder,
     running: Vec<Running>,
     processes: Vec<Process>,
+    started: Vec<Started>,
+}
+
+/// How a program was started, so that it can be started again.
+#[derive(Clone, Debug)]
+struct Started {
+    name: String,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Started {
+    fn start(&self) -> Process {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        Process::start(&self.name, &arguments, &self.variables)
+    }
 }
 
 fn variable(service: &str, key: &str) -> String {
@@ -80,10 +96,16 @@ impl Stack {
             variables.push((variable(service, "listen.port"), "0".to_owned()));
         }
         let arguments = ["--port", "0", "--data-dir", &data_dir];
-        let mut process = Process::start("interline", &arguments, &variables);
+        let started = Started {
+            name: "interline".to_owned(),
+            arguments: arguments.map(str::to_owned).to_vec(),
+            variables,
+        };
+        let mut process = started.start();
         process.line_with("Ctrl-C stops everything").await;
         let listeners = std::fs::read_to_string(folder.path().join("listeners.json"));
         let mut stack = Self::empty(folder);
+        stack.started.push(started);
         stack.urls = serde_json::from_str(&listeners.expect("listeners.json")).expect("JSON");
         stack.processes.push(process);
         stack
@@ -117,14 +139,48 @@ impl Stack {
                 variables.push((variable(service, &key), url));
             }
             let arguments = ["--port", "0", "--data-dir", &data_dir];
-            let mut process = Process::start(service, &arguments, &variables);
+            let mut started = Started {
+                name: service.to_owned(),
+                arguments: arguments.map(str::to_owned).to_vec(),
+                variables,
+            };
+            let mut process = started.start();
             let line = process.line_with("\"listening\"").await;
             let line: Value = serde_json::from_str(&line).expect("a JSON line");
             let url = line["url"].as_str().expect("its url").to_owned();
+            // Should it be started again, then where the others look for it.
+            let port = url.rsplit(':').next().unwrap_or_default();
+            started.arguments[1] = port.to_owned();
+            stack.started.push(started);
             stack.urls.insert(service.to_owned(), url);
             stack.processes.push(process);
         }
         stack
+    }
+
+    /// Kills a program (`interline`, or a service that runs apart) without a warning.
+    pub fn kill(&mut self, name: &str) {
+        let index = self.index(name);
+        self.processes[index].kill();
+    }
+
+    /// Starts a killed program again, on the same stores; the system is called at its new addresses.
+    pub async fn start_again(&mut self, name: &str) {
+        let index = self.index(name);
+        self.processes[index] = self.started[index].start();
+        if name == "interline" {
+            let ready = "Ctrl-C stops everything";
+            self.processes[index].line_with(ready).await;
+            let listeners = std::fs::read_to_string(self.folder.path().join("listeners.json"));
+            self.urls = serde_json::from_str(&listeners.expect("listeners.json")).expect("JSON");
+        } else {
+            self.processes[index].line_with("\"listening\"").await;
+        }
+    }
+
+    fn index(&self, name: &str) -> usize {
+        let found = self.started.iter().position(|started| started.name == name);
+        found.expect("a program of the stack")
     }
 
     fn empty(folder: Folder) -> Self {
@@ -133,6 +189,7 @@ impl Stack {
             folder,
             running: Vec::new(),
             processes: Vec::new(),
+            started: Vec::new(),
         }
     }
 

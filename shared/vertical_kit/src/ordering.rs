@@ -263,6 +263,18 @@ impl Desk {
                 self.ask_at_once(cx, order.id).await;
                 Ok(())
             }
+            Err(failure) if failure.kind == SupplierErrorKind::PriceChanged => {
+                // The supplier says that the price is another one; the caller wants to know which.
+                let now = supplier.price(&call, &request.handle).await.ok();
+                let details = serde_json::json!({
+                    "supplier": order.supplier,
+                    "supplier_code": failure.code,
+                    "old": request.total,
+                    "new": now.map(|priced| priced.total),
+                });
+                let refusal = supplier_failure(&order.supplier, &failure).details(details);
+                Err(Ended::Refused(refusal))
+            }
             Err(failure) => Err(refused(failure)),
         }
     }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use service_kit::{Context, StartError};
-use settings::SettingsError;
+use service_kit::{Context, Profile, StartError};
 use supplier_client::{
     ApiClient, ApiClientConfig, Auth, Classifier, POLICY_DEFAULTS, Policy, SupplierMetrics,
 };
@@ -43,13 +42,28 @@ pub fn defaults(name: &str, base_url: &str, timing: Timing) -> String {
 impl SupplierSettings {
     /// Reads a supplier's section; none when it is switched off.
     ///
+    /// `must_be_set` names keys whose defaults are the sandbox's: production does not start on them.
+    ///
     /// # Errors
-    /// [`SettingsError`] for a value that does not fit.
-    pub fn read(context: &Context, name: &'static str) -> Result<Option<Self>, SettingsError> {
+    /// [`StartError`] for a value that does not fit, and in production for one that nobody set.
+    pub fn read(
+        context: &Context,
+        name: &'static str,
+        must_be_set: &[&str],
+    ) -> Result<Option<Self>, StartError> {
         let settings = &context.settings;
         let key = |key: &str| format!("suppliers.{name}.{key}");
         if !settings.get::<bool>(&key("enabled"))? {
             return Ok(None);
+        }
+        for must in must_be_set {
+            if context.profile == Profile::Production && settings.is_default(&key(must)) {
+                return Err(StartError::Other(format!(
+                    "{} still has the sandbox's value: production needs the supplier's own, \
+                     or suppliers.{name}.enabled = false",
+                    key(must)
+                )));
+            }
         }
         let millis = |key: &str| settings.get(key).map(Duration::from_millis);
         Ok(Some(Self {

@@ -61,7 +61,7 @@ pub(super) fn configured(
     context: &Context,
     metrics: &SupplierMetrics,
 ) -> Result<Option<FlightSupplier>, StartError> {
-    let Some(settings) = SupplierSettings::read(context, NAME)? else {
+    let Some(settings) = SupplierSettings::read(context, NAME, &["base_url", "token"])? else {
         return Ok(None);
     };
     let token: SecretString = context.settings.get("suppliers.duffel.token")?;
