@@ -7,6 +7,7 @@
 
 mod errors;
 mod map;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -179,7 +180,7 @@ impl Supplier for Duffel {
     }
 
     async fn price(&self, cx: &CallCx, handle: &Value) -> Result<SupplierOffer, SupplierError> {
-        let id = map::text(handle, "offer_id").map_err(ours)?;
+        let id = requests::text(handle, "offer_id").map_err(ours)?;
         let path = format!("/air/offers/{}", path_segment(&id));
         let response = self.ask(cx, WireRequest::get("price", path)).await?;
         let offer: wire::Offer = wire::read(&response)?;
@@ -188,7 +189,7 @@ impl Supplier for Duffel {
 
     async fn order(&self, cx: &CallCx, order: &OrderRequest) -> Result<PlacedOrder, SupplierError> {
         let body = wire::Data {
-            data: map::new_order(order).map_err(ours)?,
+            data: requests::new_order(order).map_err(ours)?,
         };
         let request = WireRequest::post("order", "/air/orders", Safety::Unsafe).json(&body)?;
         let response = self.act(cx, request).await.map_err(|error| {
@@ -224,7 +225,7 @@ impl Supplier for Duffel {
         cx: &CallCx,
         order: &OrderLookup,
     ) -> Result<Option<PlacedOrder>, SupplierError> {
-        let offer_id = map::text(&order.handle, "offer_id").map_err(ours)?;
+        let offer_id = requests::text(&order.handle, "offer_id").map_err(ours)?;
         let reference = order.reference.to_string();
         let mut after: Option<String> = None;
         for _ in 0..self.max_pages {
@@ -262,7 +263,7 @@ impl Supplier for Duffel {
     ) -> Result<CancellationQuote, SupplierError> {
         let body = wire::Data {
             data: wire::NewCancellation {
-                order_id: map::text(&order.handle, "order_id").map_err(ours)?,
+                order_id: requests::text(&order.handle, "order_id").map_err(ours)?,
             },
         };
         // A quote cancels nothing, so it may be asked for again.
@@ -287,7 +288,7 @@ impl Supplier for Duffel {
         order: &OrderLookup,
         quote: &Value,
     ) -> Result<CancellationOutcome, SupplierError> {
-        let id = map::text(quote, "cancellation_id").map_err(ours)?;
+        let id = requests::text(quote, "cancellation_id").map_err(ours)?;
         let path = format!(
             "/air/order_cancellations/{}/actions/confirm",
             path_segment(&id)
@@ -308,7 +309,7 @@ impl Supplier for Duffel {
         order: &OrderLookup,
         quote: &Value,
     ) -> Result<CancellationOutcome, SupplierError> {
-        let id = map::text(quote, "cancellation_id").map_err(ours)?;
+        let id = requests::text(quote, "cancellation_id").map_err(ours)?;
         let path = format!("/air/order_cancellations/{}", path_segment(&id));
         let response = self.ask(cx, WireRequest::get("retrieve", path)).await?;
         let found: wire::OrderCancellation = wire::read(&response)?;
@@ -324,7 +325,7 @@ impl Supplier for Duffel {
 impl Searcher<FlightSearch> for Duffel {
     async fn search(&self, cx: &CallCx, search: &FlightSearch) -> Result<Found, SupplierError> {
         let body = wire::Data {
-            data: map::offer_request(search),
+            data: requests::offer_request(search),
         };
         // Duffel waits for its airlines this long; the rest of the time is for reading the offers.
         let left = cx.deadline.saturating_duration_since(Instant::now());

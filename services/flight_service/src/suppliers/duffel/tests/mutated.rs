@@ -116,7 +116,8 @@ fn a_changed_offer_is_refused_with_a_reason_or_keeps_its_price() {
 
 #[test]
 fn a_changed_order_is_refused_with_a_reason_or_keeps_its_price() {
-    let order = recorded("orders/show.json")["data"].take();
+    let mut order = recorded("orders/show.json")["data"].take();
+    order["slices"].as_array_mut().unwrap().truncate(1);
     let (mut kept, mut refused) = (0, 0);
     for (change, text) in mutants(&order) {
         let read = serde_json::from_str::<wire::Order>(&text)

@@ -6,7 +6,7 @@ use supplier_client::{Blame, Retry, Safety, SupplierError, SupplierErrorKind as 
 use travel_types::{OrderId, Traveller};
 use vertical_kit::{CancellationOutcome, OrderRequest, PlacedOrder, PlacedStatus, Supplier as _};
 
-use super::super::map;
+use super::super::{map, requests};
 use super::{adapter, bytes, cx, lookup, money, order_of, recorded, reference};
 
 fn traveller(fields: Value) -> Traveller {
@@ -112,7 +112,7 @@ fn the_amount_paid_has_exactly_the_digits_of_its_currency() {
     ] {
         let mut order = one_adult(reference());
         order.total = money(given, currency);
-        let body = serde_json::to_value(map::new_order(&order).unwrap()).unwrap();
+        let body = serde_json::to_value(requests::new_order(&order).unwrap()).unwrap();
         assert_eq!(body["payments"][0]["amount"], sent);
     }
 }
