@@ -45,8 +45,9 @@ fn order_of(reference: OrderId) -> Value {
 
 fn adapter(wire: ScriptedWire) -> (Duffel, Arc<ScriptedWire>) {
     let wire = Arc::new(wire);
+    let transport: Arc<dyn Transport> = wire.clone();
     let duffel = Duffel {
-        wire: Arc::clone(&wire) as Arc<dyn Transport>,
+        wire: transport,
         timing: Timing {
             visibility_lag: Duration::from_secs(5),
             longest_processing: Duration::from_secs(120),
