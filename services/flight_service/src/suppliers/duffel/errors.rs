@@ -273,15 +273,14 @@ pub(super) fn failure(response: &WireResponse, changes: bool) -> SupplierError {
     let status = response.status.as_u16();
     let body: Option<Errors> = serde_json::from_slice(&response.body).ok();
     let Some(item) = body.and_then(|body| body.errors.into_iter().next()) else {
-        let (kind, blame) = by_status(status);
+        let (mut kind, blame) = by_status(status);
+        if changes && !response.status.is_client_error() {
+            kind = Kind::OutcomeUnknown;
+        }
         return SupplierError::new(kind, format!("HTTP {status} without Duffel's error body"))
             .with_blame(blame);
     };
-    let code = match item.code {
-        Some(serde_json::Value::String(code)) => Some(code),
-        Some(serde_json::Value::Number(code)) => Some(code.to_string()),
-        _ => None,
-    };
+    let code = item.code.map(|literal| literal.0);
     let known = TABLE.iter().find(|row| Some(row.code) == code.as_deref());
     let by_type = || {
         TYPES
@@ -290,8 +289,9 @@ pub(super) fn failure(response: &WireResponse, changes: bool) -> SupplierError {
             .map_or_else(|| by_status(status), |(_, kind, blame)| (*kind, *blame))
     };
     let (mut kind, blame) = known.map_or_else(by_type, |row| (row.kind, row.blame));
-    let open = matches!(kind, Kind::Unavailable | Kind::Timeout);
-    if changes && open {
+    // An airline's error that nobody has described may have come after the airline acted.
+    let undescribed = known.is_none() && item.kind.as_deref() == Some("airline_error");
+    if changes && (undescribed || matches!(kind, Kind::Unavailable | Kind::Timeout)) {
         kind = Kind::OutcomeUnknown;
     }
     let title = item.title.unwrap_or_default();
@@ -310,7 +310,7 @@ pub(super) fn failure(response: &WireResponse, changes: bool) -> SupplierError {
         .source
         .as_ref()
         .and_then(|source| source.get("field")?.as_str());
-    match (code, field) {
+    match (code.or(item.kind), field) {
         (Some(code), Some(field)) => error.with_code(format!("{code} ({field})")),
         (Some(code), None) => error.with_code(code),
         (None, _) => error,

@@ -1,67 +1,26 @@
-//! Between Duffel's shapes and ours. Pure functions: what cannot be shown truthfully is refused with a
+//! From Duffel's shapes to ours. Pure functions: what cannot be shown truthfully is refused with a
 //! reason, what looks wrong is kept and flagged.
 
 use serde_json::{Value, json};
+use travel_types::jiff::tz::TimeZone;
 use travel_types::jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
-use travel_types::{
-    Gender, LocalTime, Money, MoneyError, Place, Title, Traveller, Warning, WarningCode,
-};
-use vertical_kit::{
-    CancellationTerm, Conditions, OrderRequest, PlacedOrder, PlacedStatus, SupplierOffer,
-};
+use travel_types::{LocalTime, Money, MoneyError, Place, Warning, WarningCode};
+use vertical_kit::{CancellationTerm, Conditions, PlacedOrder, PlacedStatus, SupplierOffer};
 
 use super::wire;
 use crate::model::{
-    Baggage, Cabin, Carrier, FlightDetails, FlightSearch, Passenger, PassengerKind, Segment, Slice,
-    Stop,
+    Baggage, Cabin, Carrier, FlightDetails, Passenger, PassengerKind, Segment, Slice, Stop,
 };
-
-/// The body of an offer request.
-pub(super) fn offer_request(search: &FlightSearch) -> wire::OfferRequest {
-    let slice = |from: &str, to: &str, day: travel_types::jiff::civil::Date| wire::RequestedSlice {
-        origin: from.to_owned(),
-        destination: to.to_owned(),
-        departure_date: day.to_string(),
-    };
-    let mut slices = vec![slice(
-        &search.origin,
-        &search.destination,
-        search.departure_date,
-    )];
-    if let Some(day) = search.return_date {
-        slices.push(slice(&search.destination, &search.origin, day));
-    }
-    let people = [
-        ("adult", search.adults),
-        ("child", search.children),
-        ("infant_without_seat", search.infants),
-    ];
-    let passengers = people
-        .into_iter()
-        .flat_map(|(kind, count)| (0..count).map(move |_| wire::RequestedPassenger { kind }))
-        .collect();
-    wire::OfferRequest {
-        slices,
-        passengers,
-        cabin_class: search.cabin.map(|cabin| match cabin {
-            Cabin::Economy => "economy",
-            Cabin::PremiumEconomy => "premium_economy",
-            Cabin::Business => "business",
-            Cabin::First => "first",
-        }),
-        max_connections: search.max_connections,
-    }
-}
 
 /// One part of a price: kept if it can be, else left out with a warning.
 fn part(
-    amount: Option<&str>,
+    amount: Option<&wire::Literal>,
     currency: Option<&str>,
     total: Money,
     path: &str,
     warnings: &mut Vec<Warning>,
 ) -> Option<Money> {
-    let amount = amount?;
+    let amount = amount?.as_str();
     let read = Money::parse(amount, currency.unwrap_or(total.currency().code()));
     let (code, message) = match read {
         Ok(money) if money.currency() == total.currency() => return Some(money),
@@ -79,14 +38,23 @@ fn part(
     None
 }
 
+/// A price as Duffel states it: amount and currency of each part.
+type Stated<'a> = (Option<&'a wire::Literal>, Option<&'a str>);
+
 /// Total, base and taxes; warns when the parts do not add up.
 fn price(
-    total: (&str, &str),
-    base: (Option<&str>, Option<&str>),
-    tax: (Option<&str>, Option<&str>),
+    total: Stated<'_>,
+    base: Stated<'_>,
+    tax: Stated<'_>,
     warnings: &mut Vec<Warning>,
 ) -> Result<(Money, Option<Money>, Option<Money>), String> {
-    let total = Money::parse(total.0, total.1).map_err(|error| format!("total: {error}"))?;
+    let amount = total.0.ok_or("total_amount is missing")?;
+    let currency = total.1.ok_or("total_currency is missing")?;
+    let total =
+        Money::parse(amount.as_str(), currency).map_err(|error| format!("total: {error}"))?;
+    if total.minor() < 0 {
+        return Err("the total is below zero".to_owned());
+    }
     let base = part(base.0, base.1, total, "base", warnings);
     let taxes = part(tax.0, tax.1, total, "taxes", warnings);
     if let (Some(base), Some(taxes)) = (base, taxes)
@@ -102,23 +70,24 @@ fn price(
 pub(super) fn offer(offer: &wire::Offer) -> Result<SupplierOffer, String> {
     let mut warnings = Vec::new();
     let (total, base, taxes) = price(
-        (&offer.total_amount, &offer.total_currency),
-        (offer.base_amount.as_deref(), offer.base_currency.as_deref()),
-        (offer.tax_amount.as_deref(), offer.tax_currency.as_deref()),
+        (offer.total_amount.as_ref(), offer.total_currency.as_deref()),
+        (offer.base_amount.as_ref(), offer.base_currency.as_deref()),
+        (offer.tax_amount.as_ref(), offer.tax_currency.as_deref()),
         &mut warnings,
     )?;
     let details = FlightDetails {
-        airline: carrier(&offer.owner),
+        airline: seller(offer.owner.as_ref(), &mut warnings),
         slices: slices(&offer.slices, &mut warnings)?,
         passengers: offer.passengers.iter().map(passenger).collect(),
         seats_left: None,
         emissions_kg: offer
             .total_emissions_kg
-            .as_deref()
-            .and_then(|text| text.parse().ok()),
+            .as_ref()
+            .and_then(wire::Literal::number),
         documents_required: offer.passenger_identity_documents_required.unwrap_or(false),
     };
-    let expires_at = match offer.expires_at.as_deref().map(str::parse::<Timestamp>) {
+    let expires_at = offer.expires_at.as_ref().map(wire::Literal::as_str);
+    let expires_at = match expires_at.map(str::parse::<Timestamp>) {
         None => None,
         Some(Ok(at)) => Some(at),
         Some(Err(_)) => return Err("expires_at is not an instant".to_owned()),
@@ -129,11 +98,11 @@ pub(super) fn offer(offer: &wire::Offer) -> Result<SupplierOffer, String> {
         .and_then(|slice| slice.segments.first());
     let departure = first.map(|segment| segment.departure.time.utc());
     let day = first.map(|segment| segment.departure.time.local().date().to_string());
-    let passengers: Vec<Value> = offer
-        .passengers
-        .iter()
-        .map(|person| json!({"id": person.id, "kind": passenger(person).kind}))
-        .collect();
+    let mut passengers = Vec::with_capacity(offer.passengers.len());
+    for person in &offer.passengers {
+        let id = person.id.as_ref().ok_or("a passenger without an id")?;
+        passengers.push(json!({"id": id.as_str(), "kind": passenger(person).kind}));
+    }
     Ok(SupplierOffer {
         total,
         base,
@@ -143,7 +112,7 @@ pub(super) fn offer(offer: &wire::Offer) -> Result<SupplierOffer, String> {
         warnings,
         details: serde_json::to_value(&details).map_err(|error| error.to_string())?,
         handle: json!({
-            "offer_id": offer.id,
+            "offer_id": offer.id.as_str(),
             "passengers": passengers,
             "departure_day": day,
         }),
@@ -163,7 +132,7 @@ fn conditions(
         .refund_before_departure
         .as_ref()
         .and_then(|condition| {
-            match (condition.allowed, condition.penalty_amount.as_deref()) {
+            match (condition.allowed, condition.penalty_amount.as_ref()) {
                 (Some(false), _) => Some(Money::zero(total.currency())),
                 (Some(true), Some(penalty)) => {
                     let currency = condition.penalty_currency.as_deref();
@@ -190,11 +159,16 @@ fn conditions(
 }
 
 fn passenger(person: &wire::OfferPassenger) -> Passenger {
-    let kind = match (person.kind.as_deref(), person.age) {
+    let age = person
+        .age
+        .as_ref()
+        .and_then(|age| age.as_str().parse().ok());
+    let kind = match (person.kind.as_deref(), age) {
+        (Some("adult"), _) => PassengerKind::Adult,
         (Some("child"), _) => PassengerKind::Child,
         (Some("infant_without_seat"), _) => PassengerKind::Infant,
-        (Some(_), _) | (None, None) => PassengerKind::Adult,
-        (None, Some(age)) => PassengerKind::of_age(age),
+        (_, Some(age)) => PassengerKind::of_age(age),
+        (_, None) => PassengerKind::Adult,
     };
     Passenger { kind }
 }
@@ -210,6 +184,23 @@ fn carrier(carrier: &wire::Carrier) -> Carrier {
     }
 }
 
+/// The airline that sells; without a name, and flagged, where Duffel does not tell.
+fn seller(owner: Option<&wire::Carrier>, warnings: &mut Vec<Warning>) -> Carrier {
+    let seller = owner.map_or_else(
+        || Carrier {
+            iata_code: None,
+            name: String::new(),
+        },
+        carrier,
+    );
+    if seller.name.is_empty() {
+        let message = "the supplier does not name the airline that sells";
+        let path = "details.airline";
+        warnings.push(Warning::new(WarningCode::DataQuality, path, message));
+    }
+    seller
+}
+
 /// A place with what Duffel leaves out (a city's position, an airport's zone) taken from the IATA list.
 fn place(place: &wire::Place) -> Result<Place, String> {
     let code = place.iata_code.clone().ok_or("a place has no IATA code")?;
@@ -220,9 +211,17 @@ fn place(place: &wire::Place) -> Result<Place, String> {
     let zone = place
         .time_zone
         .clone()
+        .filter(|zone| TimeZone::get(zone).is_ok())
         .or_else(|| known.map(|known| known.time_zone.to_owned()))
         .ok_or_else(|| format!("the time zone of {code} is unknown"))?;
-    let position = |stated: Option<f64>, listed: Option<f64>| stated.or(listed).unwrap_or_default();
+    let position = |stated: &Option<wire::Literal>, listed: Option<f64>, most: f64| {
+        stated
+            .as_ref()
+            .and_then(wire::Literal::number)
+            .filter(|degrees| degrees.abs() <= most)
+            .or(listed)
+            .ok_or_else(|| format!("the position of {code} is unknown"))
+    };
     Ok(Place {
         kind: "airport".to_owned(),
         name: place
@@ -233,6 +232,7 @@ fn place(place: &wire::Place) -> Result<Place, String> {
         city: place
             .city_name
             .clone()
+            .or_else(|| place.city.as_ref()?.name.clone())
             .or_else(|| known.map(|known| known.city.to_owned()))
             .unwrap_or_default(),
         country: place
@@ -240,8 +240,8 @@ fn place(place: &wire::Place) -> Result<Place, String> {
             .clone()
             .or_else(|| known.map(|known| known.country.to_owned()))
             .unwrap_or_default(),
-        latitude: position(place.latitude, known.map(|known| known.latitude)),
-        longitude: position(place.longitude, known.map(|known| known.longitude)),
+        latitude: position(&place.latitude, known.map(|known| known.latitude), 90.0)?,
+        longitude: position(&place.longitude, known.map(|known| known.longitude), 180.0)?,
         time_zone: zone,
         iata_code: code,
     })
@@ -266,21 +266,20 @@ fn slices(slices: &[wire::Slice], warnings: &mut Vec<Warning>) -> Result<Vec<Sli
             }
             segments.push(flight);
         }
-        let mut end = place(&slice.destination)?;
-        let mut start = place(&slice.origin)?;
-        for (end, kind) in [(&mut start, &slice.origin), (&mut end, &slice.destination)] {
-            if kind
-                .iata_code
-                .as_deref()
-                .is_some_and(|code| travel_types::airport(code).is_none())
-            {
-                "city".clone_into(&mut end.kind);
-            }
+        let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
+            return Err("a journey without flights".to_owned());
+        };
+        let duration = slice.duration.as_ref().map(wire::Literal::as_str);
+        if duration.is_some_and(|stated| read_duration(stated).is_none()) {
+            let message = "the stated duration cannot be read";
+            warnings.push(Warning::new(WarningCode::TimeInconsistent, &path, message));
         }
+        let start = slice_end(slice.origin.as_ref(), &first.departure);
+        let end = slice_end(slice.destination.as_ref(), &last.arrival);
         mapped.push(Slice {
             origin: start,
             destination: end,
-            duration: slice.duration.as_deref().map(iso_duration),
+            duration: duration.map(iso_duration),
             fare_brand: slice.fare_brand_name.clone(),
             segments,
         });
@@ -288,44 +287,75 @@ fn slices(slices: &[wire::Slice], warnings: &mut Vec<Warning>) -> Result<Vec<Sli
     Ok(mapped)
 }
 
+/// Where a direction begins or ends: a city where Duffel was asked for one, else the flight's airport.
+fn slice_end(stated: Option<&wire::Place>, flown: &Stop) -> Place {
+    let Some(mut end) = stated.and_then(|stated| place(stated).ok()) else {
+        return flown.place.clone();
+    };
+    if travel_types::airport(&end.iata_code).is_none() && end.iata_code != flown.place.iata_code {
+        "city".clone_into(&mut end.kind);
+    }
+    end
+}
+
 fn segment(
     flight: &wire::Segment,
     path: &str,
     warnings: &mut Vec<Warning>,
 ) -> Result<Segment, String> {
-    let stop = |at: &wire::Place, local: &str, terminal: &Option<String>| {
-        let place = place(at)?;
-        let time = LocalTime::parse(local, &place.time_zone).map_err(|error| error.to_string())?;
+    let stop = |at: &Option<wire::Place>,
+                local: &Option<wire::Literal>,
+                terminal: &Option<wire::Literal>,
+                what: &str| {
+        let place = place(at.as_ref().ok_or("a flight without an airport")?)?;
+        let local = local
+            .as_ref()
+            .ok_or_else(|| format!("a flight without its time of {what}"))?;
+        let time = LocalTime::parse(local.as_str(), &place.time_zone)
+            .map_err(|error| error.to_string())?;
         Ok::<Stop, String>(Stop {
             place,
             time,
-            terminal: terminal.clone(),
+            terminal: terminal.as_ref().map(|terminal| terminal.0.clone()),
         })
     };
     let departure = stop(
         &flight.origin,
         &flight.departing_at,
         &flight.origin_terminal,
+        "departure",
     )?;
     let arrival = stop(
         &flight.destination,
         &flight.arriving_at,
         &flight.destination_terminal,
+        "arrival",
     )?;
-    check_times(
-        &departure,
-        &arrival,
-        flight.duration.as_deref(),
-        path,
-        warnings,
-    );
+    let duration = flight.duration.as_ref().map(wire::Literal::as_str);
+    check_times(&departure, &arrival, duration, path, warnings);
+    let sold_by = flight
+        .marketing_carrier
+        .as_ref()
+        .map(carrier)
+        .filter(|carrier| !carrier.name.is_empty())
+        .ok_or("a flight without the airline whose flight number it has")?;
     let first = flight.passengers.first();
+    let stated = first.map_or(&[][..], |person| &person.baggages);
+    let baggage: Vec<Baggage> = stated.iter().filter_map(bags).collect();
+    if baggage.len() != stated.len() {
+        let message = "included bags that cannot be read are left out";
+        let path = format!("{path}.baggage");
+        warnings.push(Warning::new(WarningCode::DataQuality, path, message));
+    }
     Ok(Segment {
         departure,
         arrival,
-        duration: flight.duration.as_deref().map(iso_duration),
-        marketing_carrier: carrier(&flight.marketing_carrier),
-        flight_number: flight.marketing_carrier_flight_number.clone(),
+        duration: duration.map(iso_duration),
+        marketing_carrier: sold_by,
+        flight_number: flight
+            .marketing_carrier_flight_number
+            .as_ref()
+            .map(|number| number.0.clone()),
         operating_carrier: flight.operating_carrier.as_ref().map(carrier),
         aircraft: flight
             .aircraft
@@ -334,19 +364,15 @@ fn segment(
         cabin: first
             .and_then(|person| person.cabin_class.as_deref())
             .and_then(cabin),
-        baggage: first
-            .and_then(|person| person.baggages.as_deref())
-            .unwrap_or_default()
-            .iter()
-            .map(|bag| Baggage {
-                kind: bag.kind.clone(),
-                quantity: bag.quantity,
-            })
-            .collect(),
-        distance_km: flight
-            .distance
-            .as_deref()
-            .and_then(|text| text.parse().ok()),
+        baggage,
+        distance_km: flight.distance.as_ref().and_then(wire::Literal::number),
+    })
+}
+
+fn bags(stated: &wire::Baggage) -> Option<Baggage> {
+    Some(Baggage {
+        kind: stated.kind.clone()?,
+        quantity: stated.quantity.as_ref()?.as_str().parse().ok()?,
     })
 }
 
@@ -404,17 +430,17 @@ fn cabin(name: &str) -> Option<Cabin> {
 pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedOrder, String> {
     let mut warnings = Vec::new();
     let (total, ..) = price(
-        (&order.total_amount, &order.total_currency),
-        (order.base_amount.as_deref(), order.base_currency.as_deref()),
-        (order.tax_amount.as_deref(), order.tax_currency.as_deref()),
+        (order.total_amount.as_ref(), order.total_currency.as_deref()),
+        (order.base_amount.as_ref(), order.base_currency.as_deref()),
+        (order.tax_amount.as_ref(), order.tax_currency.as_deref()),
         &mut warnings,
     )?;
-    let details = match (&order.owner, slices(&order.slices, &mut warnings)) {
-        (Some(owner), Ok(slices)) => {
+    let details = match slices(order.slices.as_deref().unwrap_or_default(), &mut warnings) {
+        Ok(slices) => {
             let details = FlightDetails {
-                airline: carrier(owner),
+                airline: seller(order.owner.as_ref(), &mut warnings),
                 slices,
-                passengers: order.passengers.iter().map(passenger).collect(),
+                passengers: order.passengers.iter().flatten().map(passenger).collect(),
                 seats_left: None,
                 emissions_kg: None,
                 documents_required: false,
@@ -427,162 +453,64 @@ pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedO
             }
             Some(details)
         }
-        _ => None,
+        Err(_) => None,
     };
     let mut handle = offer_handle.clone();
     if let Some(handle) = handle.as_object_mut() {
-        handle.insert("order_id".to_owned(), Value::String(order.id.clone()));
+        handle.insert("order_id".to_owned(), Value::String(order.id.0.clone()));
     }
+    // The airline's reference; Duffel's own serves people too as long as the airline has none.
+    let reference = order
+        .booking_reference
+        .as_ref()
+        .or_else(|| {
+            let mut others = order.booking_references.iter().flatten();
+            others.find_map(|other| other.booking_reference.as_ref())
+        })
+        .unwrap_or(&order.id);
+    let unpaid = order
+        .payment_status
+        .as_ref()
+        .and_then(|status| status.awaiting_payment)
+        .unwrap_or(false);
     Ok(PlacedOrder {
         status: match order.cancelled_at {
             Some(_) => PlacedStatus::Cancelled,
+            // We pay when we order: an order that still waits for money is not made yet.
+            None if unpaid => PlacedStatus::Pending,
             None => PlacedStatus::Confirmed,
         },
-        supplier_reference: order.booking_reference.clone(),
+        supplier_reference: reference.0.clone(),
         total,
         details,
         handle,
     })
 }
 
-/// The body of an order.
-pub(super) fn new_order(order: &OrderRequest) -> Result<wire::NewOrder, String> {
-    let offer_id = text(&order.handle, "offer_id")?;
-    let empty = Vec::new();
-    let places = order
-        .handle
-        .get("passengers")
-        .and_then(Value::as_array)
-        .unwrap_or(&empty);
-    let mut free: Vec<(String, PassengerKind)> = Vec::new();
-    for place in places {
-        let kind = place.get("kind").cloned().unwrap_or(Value::Null);
-        let kind = serde_json::from_value(kind).map_err(|error| error.to_string())?;
-        free.push((text(place, "id")?, kind));
-    }
-    let day = order
-        .handle
-        .get("departure_day")
-        .and_then(Value::as_str)
-        .and_then(|day| day.parse().ok());
-    let mut passengers = Vec::with_capacity(order.travellers.len());
-    let mut infants = Vec::new();
-    // Adults first, so that each infant finds a lap.
-    for traveller in &order.travellers {
-        let place = free
-            .iter()
-            .position(|(_, kind)| {
-                day.is_none_or(|day| PassengerKind::of_age(traveller.age_on(day)) == *kind)
-            })
-            .ok_or("more travellers than the offer was made for")?;
-        let (id, kind) = free.remove(place);
-        if kind == PassengerKind::Infant {
-            infants.push(id.clone());
+/// What a cancellation pays back, in money or in the airline's credits. Nothing stated is nothing paid.
+pub(super) fn refund(cancellation: &wire::OrderCancellation, paid: Money) -> Result<Money, String> {
+    let money = |amount: &wire::Literal, currency: &Option<String>| {
+        let currency = currency.as_deref().unwrap_or(paid.currency().code());
+        let money = Money::parse(amount.as_str(), currency).map_err(|error| error.to_string())?;
+        if money.minor() < 0 {
+            return Err("the refund is below zero".to_owned());
         }
-        passengers.push((kind, order_passenger(id, traveller, order)));
-    }
-    let mut laps = passengers
-        .iter_mut()
-        .filter(|(kind, _)| *kind == PassengerKind::Adult);
-    for infant in infants {
-        let (_, adult) = laps.next().ok_or("an infant without an adult")?;
-        adult.infant_passenger_id = Some(infant);
-    }
-    Ok(wire::NewOrder {
-        kind: "instant",
-        selected_offers: [offer_id],
-        passengers: passengers.into_iter().map(|(_, person)| person).collect(),
-        payments: [wire::Payment {
-            kind: "balance",
-            amount: order.total.amount(),
-            currency: order.total.currency().code().to_owned(),
-        }],
-        metadata: wire::Metadata {
-            interline_order_id: Some(order.reference.to_string()),
-        },
-    })
-}
-
-fn order_passenger(
-    id: String,
-    traveller: &Traveller,
-    order: &OrderRequest,
-) -> wire::OrderPassenger {
-    // Duffel knows title and gender; where only one was given, it tells the other.
-    let (title, gender) = match (traveller.title, traveller.gender) {
-        (Some(title), gender) => (
-            Some(match title {
-                Title::Mr => "mr",
-                Title::Ms => "ms",
-                Title::Mrs => "mrs",
-                Title::Miss => "miss",
-                Title::Dr => "dr",
-            }),
-            match (gender, title) {
-                (Some(gender), _) => Some(gender),
-                (None, Title::Mr) => Some(Gender::Male),
-                (None, Title::Ms | Title::Mrs | Title::Miss) => Some(Gender::Female),
-                (None, Title::Dr) => None,
-            },
-        ),
-        (None, Some(Gender::Male)) => (Some("mr"), Some(Gender::Male)),
-        (None, Some(Gender::Female)) => (Some("ms"), Some(Gender::Female)),
-        (None, None) => (None, None),
+        Ok(money)
     };
-    wire::OrderPassenger {
-        id,
-        title,
-        gender: gender.map(|gender| match gender {
-            Gender::Male => "m",
-            Gender::Female => "f",
-        }),
-        given_name: traveller.given_name.clone(),
-        family_name: traveller.family_name.clone(),
-        born_on: traveller.born_on.to_string(),
-        email: traveller
-            .email
-            .clone()
-            .unwrap_or_else(|| order.contact.email.clone()),
-        phone_number: traveller
-            .phone
-            .clone()
-            .unwrap_or_else(|| order.contact.phone.clone()),
-        infant_passenger_id: None,
-        identity_documents: traveller
-            .documents
-            .iter()
-            .map(|document| wire::IdentityDocument {
-                kind: document.kind.clone(),
-                unique_identifier: document.number.clone(),
-                issuing_country_code: document.issuing_country.clone(),
-                expires_on: document.expires_on.to_string(),
-            })
-            .collect(),
+    if let Some(amount) = &cancellation.refund_amount {
+        return money(amount, &cancellation.refund_currency);
     }
-}
-
-/// What a cancellation pays back. Nothing stated is nothing paid.
-pub(super) fn refund(
-    cancellation: &wire::OrderCancellation,
-    paid: Money,
-) -> Result<Money, MoneyError> {
-    match &cancellation.refund_amount {
-        None => Ok(Money::zero(paid.currency())),
-        Some(amount) => Money::parse(
-            amount,
-            cancellation
-                .refund_currency
-                .as_deref()
-                .unwrap_or(paid.currency().code()),
-        ),
+    let mut sum: Option<Money> = None;
+    for credit in &cancellation.airline_credits {
+        let amount = credit.credit_amount.as_ref();
+        let amount = money(
+            amount.ok_or("a credit without an amount")?,
+            &credit.credit_currency,
+        )?;
+        sum = Some(match sum {
+            Some(sum) => sum.plus(amount).map_err(|error| error.to_string())?,
+            None => amount,
+        });
     }
-}
-
-/// A text that the adapter put into a handle.
-pub(super) fn text(handle: &Value, key: &str) -> Result<String, String> {
-    handle
-        .get(key)
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-        .ok_or_else(|| format!("the handle has no {key}"))
+    Ok(sum.unwrap_or(Money::zero(paid.currency())))
 }

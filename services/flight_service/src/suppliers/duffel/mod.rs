@@ -7,6 +7,7 @@
 
 mod errors;
 mod map;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::SecretString;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use service_kit::{Context, StartError};
 use supplier_client::{
     Auth, CallCx, Safety, SupplierError, SupplierErrorKind, SupplierMetrics, Transport,
@@ -84,6 +86,19 @@ fn ours(detail: String) -> SupplierError {
         .with_sent(supplier_client::Sent::No)
 }
 
+/// Adds each offer of a list, or the reason why it is left out.
+fn add(found: &mut Found, offers: &[Box<RawValue>]) {
+    for raw in offers {
+        let mapped = serde_json::from_str::<wire::Offer>(raw.get())
+            .map_err(|_| "is not an offer as Duffel describes it".to_owned())
+            .and_then(|offer| map::offer(&offer));
+        match mapped {
+            Ok(offer) => found.offers.push(offer),
+            Err(reason) => found.rejected.push(reason),
+        }
+    }
+}
+
 impl Duffel {
     /// Sends a request that changes nothing.
     async fn ask(&self, cx: &CallCx, request: WireRequest) -> Result<WireResponse, SupplierError> {
@@ -116,7 +131,7 @@ impl Duffel {
                 request = request.query("after", after);
             }
             let read = match self.ask(cx, request).await {
-                Ok(response) => response.json::<wire::Page>(),
+                Ok(response) => wire::Page::read(&response),
                 Err(error) => Err(error),
             };
             let page = match read {
@@ -128,16 +143,8 @@ impl Duffel {
                     break;
                 }
             };
-            for raw in &page.data {
-                let mapped = serde_json::from_str::<wire::Offer>(raw.get())
-                    .map_err(|_| "is not an offer as Duffel describes it".to_owned())
-                    .and_then(|offer| map::offer(&offer));
-                match mapped {
-                    Ok(offer) => found.offers.push(offer),
-                    Err(reason) => found.rejected.push(reason),
-                }
-            }
-            after = page.meta.and_then(|meta| meta.after);
+            add(&mut found, &page.data);
+            after = page.after();
             if after.is_none() {
                 break;
             }
@@ -158,7 +165,7 @@ impl Duffel {
         cancellation: &wire::OrderCancellation,
         paid: Money,
     ) -> Result<Money, SupplierError> {
-        map::refund(cancellation, paid).map_err(|error| response.unreadable(&error.to_string()))
+        map::refund(cancellation, paid).map_err(|reason| response.unreadable(&reason))
     }
 }
 
@@ -173,16 +180,16 @@ impl Supplier for Duffel {
     }
 
     async fn price(&self, cx: &CallCx, handle: &Value) -> Result<SupplierOffer, SupplierError> {
-        let id = map::text(handle, "offer_id").map_err(ours)?;
+        let id = requests::text(handle, "offer_id").map_err(ours)?;
         let path = format!("/air/offers/{}", path_segment(&id));
         let response = self.ask(cx, WireRequest::get("price", path)).await?;
-        let offer: wire::Data<wire::Offer> = response.json()?;
-        map::offer(&offer.data).map_err(|reason| response.unreadable(&reason))
+        let offer: wire::Offer = wire::read(&response)?;
+        map::offer(&offer).map_err(|reason| response.unreadable(&reason))
     }
 
     async fn order(&self, cx: &CallCx, order: &OrderRequest) -> Result<PlacedOrder, SupplierError> {
         let body = wire::Data {
-            data: map::new_order(order).map_err(ours)?,
+            data: requests::new_order(order).map_err(ours)?,
         };
         let request = WireRequest::post("order", "/air/orders", Safety::Unsafe).json(&body)?;
         let response = self.act(cx, request).await.map_err(|error| {
@@ -204,8 +211,13 @@ impl Supplier for Duffel {
                 handle: order.handle.clone(),
             });
         }
-        let placed: wire::Data<wire::Order> = response.json()?;
-        Self::placed(&response, &placed.data, &order.handle)
+        let placed: wire::Order = wire::read(&response)?;
+        let named = placed.metadata.as_ref();
+        let named = named.and_then(|metadata| metadata.interline_order_id.as_ref());
+        if named.is_some_and(|named| *named != order.reference.to_string()) {
+            return Err(response.unreadable("the order carries another reference than ours"));
+        }
+        Self::placed(&response, &placed, &order.handle)
     }
 
     async fn find_order(
@@ -213,25 +225,35 @@ impl Supplier for Duffel {
         cx: &CallCx,
         order: &OrderLookup,
     ) -> Result<Option<PlacedOrder>, SupplierError> {
-        let offer_id = map::text(&order.handle, "offer_id").map_err(ours)?;
-        let request = WireRequest::get("retrieve", "/air/orders")
-            .query("offer_id", offer_id)
-            .query("limit", PAGE);
-        let response = self.ask(cx, request).await?;
-        let page: wire::Page = response.json()?;
+        let offer_id = requests::text(&order.handle, "offer_id").map_err(ours)?;
         let reference = order.reference.to_string();
-        for raw in &page.data {
-            let found: wire::Order = serde_json::from_str(raw.get())
-                .map_err(|_| response.unreadable("an order is not as Duffel describes it"))?;
-            let ours = found
-                .metadata
-                .as_ref()
-                .and_then(|metadata| metadata.interline_order_id.as_ref());
-            if ours == Some(&reference) {
-                return Self::placed(&response, &found, &order.handle).map(Some);
+        let mut after: Option<String> = None;
+        for _ in 0..self.max_pages {
+            let mut request = WireRequest::get("retrieve", "/air/orders")
+                .query("offer_id", &offer_id)
+                .query("limit", PAGE);
+            if let Some(after) = &after {
+                request = request.query("after", after);
+            }
+            let response = self.ask(cx, request).await?;
+            let page = wire::Page::read(&response)?;
+            for raw in &page.data {
+                let odd = |_| response.unreadable("an order is not as Duffel describes it");
+                let entry: wire::Tagged = serde_json::from_str(raw.get()).map_err(odd)?;
+                let named = entry.metadata.and_then(|named| named.interline_order_id);
+                if named.as_ref() == Some(&reference) {
+                    let found: wire::Order = serde_json::from_str(raw.get()).map_err(odd)?;
+                    return Self::placed(&response, &found, &order.handle).map(Some);
+                }
+            }
+            after = page.after();
+            if after.is_none() {
+                return Ok(None);
             }
         }
-        Ok(None)
+        // An order that is on a page not read must not be told to be absent.
+        let detail = "more pages of orders than are read";
+        Err(SupplierError::new(SupplierErrorKind::Protocol, detail))
     }
 
     async fn quote_cancellation(
@@ -241,22 +263,22 @@ impl Supplier for Duffel {
     ) -> Result<CancellationQuote, SupplierError> {
         let body = wire::Data {
             data: wire::NewCancellation {
-                order_id: map::text(&order.handle, "order_id").map_err(ours)?,
+                order_id: requests::text(&order.handle, "order_id").map_err(ours)?,
             },
         };
         // A quote cancels nothing, so it may be asked for again.
         let request =
             WireRequest::post("cancel", "/air/order_cancellations", Safety::Safe).json(&body)?;
         let response = self.ask(cx, request).await?;
-        let quote: wire::Data<wire::OrderCancellation> = response.json()?;
-        let expires_at = quote.data.expires_at.as_deref().map(str::parse);
+        let quote: wire::OrderCancellation = wire::read(&response)?;
+        let expires_at = quote.expires_at.as_ref().map(|at| at.as_str().parse());
         Ok(CancellationQuote {
-            refund: Self::refund(&response, &quote.data, order.total)?,
-            refund_to: quote.data.refund_to.clone(),
+            refund: Self::refund(&response, &quote, order.total)?,
+            refund_to: quote.refund_to.clone(),
             expires_at: expires_at
                 .transpose()
                 .map_err(|_| response.unreadable("expires_at is not an instant"))?,
-            handle: serde_json::json!({ "cancellation_id": quote.data.id }),
+            handle: serde_json::json!({ "cancellation_id": quote.id.as_str() }),
         })
     }
 
@@ -266,18 +288,18 @@ impl Supplier for Duffel {
         order: &OrderLookup,
         quote: &Value,
     ) -> Result<CancellationOutcome, SupplierError> {
-        let id = map::text(quote, "cancellation_id").map_err(ours)?;
+        let id = requests::text(quote, "cancellation_id").map_err(ours)?;
         let path = format!(
             "/air/order_cancellations/{}/actions/confirm",
             path_segment(&id)
         );
         let request = WireRequest::post("cancel", path, Safety::Unsafe);
         let response = self.act(cx, request).await?;
-        let done: wire::Data<wire::OrderCancellation> = response.json()?;
-        if done.data.confirmed_at.is_none() {
+        let done: wire::OrderCancellation = wire::read(&response)?;
+        if done.confirmed_at.is_none() {
             return Err(response.unreadable("a confirmed cancellation has no confirmed_at"));
         }
-        let refund = Self::refund(&response, &done.data, order.total)?;
+        let refund = Self::refund(&response, &done, order.total)?;
         Ok(CancellationOutcome::Cancelled { refund })
     }
 
@@ -287,14 +309,14 @@ impl Supplier for Duffel {
         order: &OrderLookup,
         quote: &Value,
     ) -> Result<CancellationOutcome, SupplierError> {
-        let id = map::text(quote, "cancellation_id").map_err(ours)?;
+        let id = requests::text(quote, "cancellation_id").map_err(ours)?;
         let path = format!("/air/order_cancellations/{}", path_segment(&id));
         let response = self.ask(cx, WireRequest::get("retrieve", path)).await?;
-        let found: wire::Data<wire::OrderCancellation> = response.json()?;
-        if found.data.confirmed_at.is_none() {
+        let found: wire::OrderCancellation = wire::read(&response)?;
+        if found.confirmed_at.is_none() {
             return Ok(CancellationOutcome::NotCancelled);
         }
-        let refund = Self::refund(&response, &found.data, order.total)?;
+        let refund = Self::refund(&response, &found, order.total)?;
         Ok(CancellationOutcome::Cancelled { refund })
     }
 }
@@ -303,7 +325,7 @@ impl Supplier for Duffel {
 impl Searcher<FlightSearch> for Duffel {
     async fn search(&self, cx: &CallCx, search: &FlightSearch) -> Result<Found, SupplierError> {
         let body = wire::Data {
-            data: map::offer_request(search),
+            data: requests::offer_request(search),
         };
         // Duffel waits for its airlines this long; the rest of the time is for reading the offers.
         let left = cx.deadline.saturating_duration_since(Instant::now());
@@ -314,7 +336,12 @@ impl Searcher<FlightSearch> for Duffel {
             .query("supplier_timeout", patience.as_millis())
             .json(&body)?;
         let response = self.ask(cx, request).await?;
-        let created: wire::Data<wire::OfferRequestCreated> = response.json()?;
-        self.offers_of(cx, &created.data.id).await
+        let created: wire::OfferRequestCreated = wire::read(&response)?;
+        if !created.offers.is_empty() {
+            let mut found = Found::default();
+            add(&mut found, &created.offers);
+            return Ok(found);
+        }
+        self.offers_of(cx, created.id.as_str()).await
     }
 }

@@ -1,1 +1,79 @@
+//! The adapter against recorded bodies and a scripted wire, from bytes to bytes.
 
+mod mutated;
+mod ordering;
+mod recorded;
+mod searching;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use supplier_client::scripted::ScriptedWire;
+use supplier_client::{CallCx, Transport};
+use tokio::time::Instant;
+use travel_types::{Clock, Money, OrderId};
+use vertical_kit::{OrderLookup, Timing};
+
+use super::Duffel;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/suppliers/duffel/fixtures")
+}
+
+/// A recorded body, byte for byte.
+fn bytes(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn recorded(name: &str) -> Value {
+    serde_json::from_slice(&bytes(name)).unwrap()
+}
+
+/// The recorded offer: two flights with American Airlines for 351.30 GBP.
+fn recorded_offer() -> Value {
+    recorded("offers/show.json")["data"].take()
+}
+
+/// A recorded order with our reference in its metadata.
+fn order_of(reference: OrderId) -> Value {
+    let mut order = recorded("orders/show.json")["data"].take();
+    order["metadata"] = json!({"interline_order_id": reference});
+    order
+}
+
+fn adapter(wire: ScriptedWire) -> (Duffel, Arc<ScriptedWire>) {
+    let wire = Arc::new(wire);
+    let transport: Arc<dyn Transport> = wire.clone();
+    let duffel = Duffel {
+        wire: transport,
+        timing: Timing {
+            visibility_lag: Duration::from_secs(5),
+            longest_processing: Duration::from_secs(120),
+        },
+        max_pages: 5,
+    };
+    (duffel, wire)
+}
+
+fn cx() -> CallCx {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    CallCx::new(deadline, telemetry::Correlation::new())
+}
+
+fn reference() -> OrderId {
+    OrderId::new(&Clock::manual("2026-08-01T00:00:00Z".parse().unwrap()))
+}
+
+fn money(amount: &str, currency: &str) -> Money {
+    Money::parse(amount, currency).unwrap()
+}
+
+fn lookup(reference: OrderId) -> OrderLookup {
+    OrderLookup {
+        reference,
+        handle: json!({"offer_id": "off_1", "order_id": "ord_1"}),
+        total: money("1016.15", "GBP"),
+    }
+}

@@ -1,9 +1,13 @@
-//! Duffel's own shapes, named as Duffel names them. What the adapter does not read is not here; what may
-//! be absent or null is optional. Source: duffel-api-javascript `src/booking/**/*Types.ts`, and the
+//! Duffel's own shapes, named as Duffel names them. What the adapter does not read is not here. Only ids
+//! are required: what else is missing is judged where it is needed, so that a refusal can name it.
+//! Amounts and times keep the literal they came as; what merely describes is dropped when it is of a kind
+//! that Duffel does not document. Source: duffel-api-javascript `src/booking/**/*Types.ts`, and the
 //! recorded bodies in `fixtures/`.
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use supplier_client::{SupplierError, WireResponse};
 
 /// Every body is wrapped so.
 #[derive(Debug, Deserialize, Serialize)]
@@ -11,12 +15,83 @@ pub(super) struct Data<T> {
     pub(super) data: T,
 }
 
+/// Text or a number, exactly as it was written: a number never passes through a float.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Literal(pub(super) String);
+
+impl Literal {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// A number that is not money.
+    pub(super) fn number(&self) -> Option<f64> {
+        self.0
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite())
+    }
+}
+
+impl<'de> Deserialize<'de> for Literal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get().as_bytes().first() {
+            Some(b'"') => serde_json::from_str(raw.get())
+                .map(Self)
+                .map_err(D::Error::custom),
+            Some(b'-' | b'0'..=b'9') => Ok(Self(raw.get().to_owned())),
+            _ => Err(D::Error::custom("invalid type, expected text or a number")),
+        }
+    }
+}
+
+/// What merely describes: null, absent and of another kind than documented are the same.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let raw = Option::<Box<RawValue>>::deserialize(deserializer)?;
+    Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
+}
+
+/// A list that may be null.
+fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads one object, which Duffel wraps in `data`; one that stands alone is taken too.
+pub(super) fn read<T: DeserializeOwned>(response: &WireResponse) -> Result<T, SupplierError> {
+    match response.json::<Data<T>>() {
+        Ok(wrapped) => Ok(wrapped.data),
+        Err(error) => serde_json::from_slice(&response.body).map_err(|_| error),
+    }
+}
+
 /// A list. Each entry is read by itself, so that one odd entry does not spoil the page.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page {
+    #[serde(deserialize_with = "list")]
     pub(super) data: Vec<Box<RawValue>>,
     #[serde(default)]
     pub(super) meta: Option<PageMeta>,
+}
+
+impl Page {
+    /// Reads a page; a list that stands alone is a page without a next one.
+    pub(super) fn read(response: &WireResponse) -> Result<Self, SupplierError> {
+        response.json().or_else(|error| {
+            serde_json::from_slice(&response.body)
+                .map(|data| Self { data, meta: None })
+                .map_err(|_| error)
+        })
+    }
+
+    /// The cursor of the next page.
+    pub(super) fn after(self) -> Option<String> {
+        self.meta.and_then(|meta| meta.after)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,49 +125,58 @@ pub(super) struct RequestedPassenger {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct OfferRequestCreated {
-    pub(super) id: String,
+    pub(super) id: Literal,
+    /// Duffel adds the offers although they were not asked for here, if it has them.
+    #[serde(default, deserialize_with = "list")]
+    pub(super) offers: Vec<Box<RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Offer {
-    pub(super) id: String,
-    pub(super) total_amount: String,
-    pub(super) total_currency: String,
+    pub(super) id: Literal,
     #[serde(default)]
-    pub(super) base_amount: Option<String>,
+    pub(super) total_amount: Option<Literal>,
+    #[serde(default)]
+    pub(super) total_currency: Option<String>,
+    #[serde(default)]
+    pub(super) base_amount: Option<Literal>,
     #[serde(default)]
     pub(super) base_currency: Option<String>,
     #[serde(default)]
-    pub(super) tax_amount: Option<String>,
+    pub(super) tax_amount: Option<Literal>,
     #[serde(default)]
     pub(super) tax_currency: Option<String>,
     #[serde(default)]
-    pub(super) expires_at: Option<String>,
-    #[serde(default)]
-    pub(super) total_emissions_kg: Option<String>,
-    #[serde(default)]
+    pub(super) expires_at: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) total_emissions_kg: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) passenger_identity_documents_required: Option<bool>,
-    pub(super) owner: Carrier,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) owner: Option<Carrier>,
+    #[serde(default, deserialize_with = "list")]
     pub(super) slices: Vec<Slice>,
+    #[serde(default, deserialize_with = "list")]
     pub(super) passengers: Vec<OfferPassenger>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) conditions: Option<Conditions>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct OfferPassenger {
-    pub(super) id: String,
-    #[serde(rename = "type", default)]
-    pub(super) kind: Option<String>,
     #[serde(default)]
-    pub(super) age: Option<i16>,
+    pub(super) id: Option<Literal>,
+    #[serde(rename = "type", default, deserialize_with = "lenient")]
+    pub(super) kind: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) age: Option<Literal>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Conditions {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) refund_before_departure: Option<Condition>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) change_before_departure: Option<Condition>,
 }
 
@@ -101,93 +185,104 @@ pub(super) struct Condition {
     #[serde(default)]
     pub(super) allowed: Option<bool>,
     #[serde(default)]
-    pub(super) penalty_amount: Option<String>,
+    pub(super) penalty_amount: Option<Literal>,
     #[serde(default)]
     pub(super) penalty_currency: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Carrier {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) iata_code: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Slice {
-    pub(super) origin: Place,
-    pub(super) destination: Place,
-    #[serde(default)]
-    pub(super) duration: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) origin: Option<Place>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) destination: Option<Place>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) duration: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) fare_brand_name: Option<String>,
+    #[serde(default, deserialize_with = "list")]
     pub(super) segments: Vec<Segment>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Segment {
-    pub(super) origin: Place,
-    pub(super) destination: Place,
-    pub(super) departing_at: String,
-    pub(super) arriving_at: String,
     #[serde(default)]
-    pub(super) duration: Option<String>,
+    pub(super) origin: Option<Place>,
     #[serde(default)]
-    pub(super) distance: Option<String>,
+    pub(super) destination: Option<Place>,
     #[serde(default)]
-    pub(super) origin_terminal: Option<String>,
+    pub(super) departing_at: Option<Literal>,
     #[serde(default)]
-    pub(super) destination_terminal: Option<String>,
-    pub(super) marketing_carrier: Carrier,
+    pub(super) arriving_at: Option<Literal>,
     #[serde(default)]
-    pub(super) marketing_carrier_flight_number: Option<String>,
-    #[serde(default)]
+    pub(super) duration: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) distance: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) origin_terminal: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) destination_terminal: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) marketing_carrier: Option<Carrier>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) marketing_carrier_flight_number: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) operating_carrier: Option<Carrier>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) aircraft: Option<Named>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "list")]
     pub(super) passengers: Vec<SegmentPassenger>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct SegmentPassenger {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) cabin_class: Option<String>,
-    #[serde(default)]
-    pub(super) baggages: Option<Vec<Baggage>>,
+    #[serde(default, deserialize_with = "list")]
+    pub(super) baggages: Vec<Baggage>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Baggage {
-    #[serde(rename = "type")]
-    pub(super) kind: String,
-    pub(super) quantity: u32,
+    #[serde(rename = "type", default, deserialize_with = "lenient")]
+    pub(super) kind: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) quantity: Option<Literal>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Named {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) name: Option<String>,
 }
 
 /// An airport or a city.
 #[derive(Debug, Deserialize)]
 pub(super) struct Place {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) iata_code: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) city_name: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) city: Option<Named>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) iata_country_code: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) time_zone: Option<String>,
-    #[serde(default)]
-    pub(super) latitude: Option<f64>,
-    #[serde(default)]
-    pub(super) longitude: Option<f64>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) latitude: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) longitude: Option<Literal>,
 }
 
 #[derive(Debug, Serialize)]
@@ -203,7 +298,11 @@ pub(super) struct NewOrder {
 /// Our own reference travels here: Duffel keeps metadata with the order and gives it back.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Metadata {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub(super) interline_order_id: Option<String>,
 }
 
@@ -242,30 +341,59 @@ pub(super) struct IdentityDocument {
     pub(super) expires_on: String,
 }
 
+/// What tells whose order it is.
 #[derive(Debug, Deserialize)]
-pub(super) struct Order {
-    pub(super) id: String,
-    pub(super) booking_reference: String,
-    pub(super) total_amount: String,
-    pub(super) total_currency: String,
-    #[serde(default)]
-    pub(super) base_amount: Option<String>,
-    #[serde(default)]
-    pub(super) base_currency: Option<String>,
-    #[serde(default)]
-    pub(super) tax_amount: Option<String>,
-    #[serde(default)]
-    pub(super) tax_currency: Option<String>,
-    #[serde(default)]
-    pub(super) cancelled_at: Option<String>,
-    #[serde(default)]
-    pub(super) owner: Option<Carrier>,
-    #[serde(default)]
-    pub(super) slices: Vec<Slice>,
-    #[serde(default)]
-    pub(super) passengers: Vec<OfferPassenger>,
+pub(super) struct Tagged {
     #[serde(default)]
     pub(super) metadata: Option<Metadata>,
+}
+
+/// An order. It exists once it has an id and a price, however odd the rest: what the offer has told
+/// already is dropped when it is of another kind than documented.
+#[derive(Debug, Deserialize)]
+pub(super) struct Order {
+    pub(super) id: Literal,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) booking_reference: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) booking_references: Option<Vec<BookingReference>>,
+    #[serde(default)]
+    pub(super) total_amount: Option<Literal>,
+    #[serde(default)]
+    pub(super) total_currency: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) base_amount: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) base_currency: Option<String>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) tax_amount: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) tax_currency: Option<String>,
+    #[serde(default)]
+    pub(super) cancelled_at: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) payment_status: Option<PaymentStatus>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) owner: Option<Carrier>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) slices: Option<Vec<Slice>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) passengers: Option<Vec<OfferPassenger>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) metadata: Option<Metadata>,
+}
+
+/// One of several airlines' references for the same order.
+#[derive(Debug, Deserialize)]
+pub(super) struct BookingReference {
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) booking_reference: Option<Literal>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct PaymentStatus {
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) awaiting_payment: Option<bool>,
 }
 
 #[derive(Debug, Serialize)]
@@ -275,32 +403,44 @@ pub(super) struct NewCancellation {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct OrderCancellation {
-    pub(super) id: String,
-    #[serde(default)]
+    pub(super) id: Literal,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) refund_to: Option<String>,
     #[serde(default)]
-    pub(super) refund_amount: Option<String>,
+    pub(super) refund_amount: Option<Literal>,
     #[serde(default)]
     pub(super) refund_currency: Option<String>,
+    #[serde(default, deserialize_with = "list")]
+    pub(super) airline_credits: Vec<AirlineCredit>,
     #[serde(default)]
-    pub(super) expires_at: Option<String>,
+    pub(super) expires_at: Option<Literal>,
     #[serde(default)]
-    pub(super) confirmed_at: Option<String>,
+    pub(super) confirmed_at: Option<Literal>,
+}
+
+/// A voucher of the airline's, which a cancellation pays with instead of money.
+#[derive(Debug, Deserialize)]
+pub(super) struct AirlineCredit {
+    #[serde(default)]
+    pub(super) credit_amount: Option<Literal>,
+    #[serde(default)]
+    pub(super) credit_currency: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Errors {
+    #[serde(default, deserialize_with = "list")]
     pub(super) errors: Vec<ErrorItem>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ErrorItem {
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type", default, deserialize_with = "lenient")]
     pub(super) kind: Option<String>,
     /// Mostly text; "Unsupported operation" has been seen with the number 400.
-    #[serde(default)]
-    pub(super) code: Option<serde_json::Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) code: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) title: Option<String>,
     /// `{field, pointer}` of a bad field, or the name of an airline.
     #[serde(default)]
