@@ -30,8 +30,7 @@ async fn killed_during(stack: &mut Stack, operation: &str) -> (String, usize) {
     let agent = stack.log_in("agent").await;
     let offer = fresh_offer(&agent, &search_path(60)).await;
     let order = order_of(&offer, "Earhart");
-    let fault =
-        json!({"operation": operation, "mode": "latency", "latency_ms": 1200, "probability": 1});
+    let fault = json!({"operation": operation, "mode": "latency", "when": "after_commit", "latency_ms": 1200, "probability": 1});
     stack.fault("duffel", &fault).await;
     let ordering = agent.post_once("crash", ORDERS, &order);
     let answer = tokio::time::timeout(Duration::from_millis(500), ordering).await;

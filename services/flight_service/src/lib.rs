@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use service_kit::{Access, App, Check, Context, ServiceSpec, StartError};
-use vertical_kit::{Desk, DeskParts};
+use vertical_kit::{Desk, DeskParts, Searcher};
 
 pub use model::{Cabin, FlightDetails, FlightSearch};
 
@@ -34,7 +34,11 @@ async fn build(context: Context) -> Result<App, StartError> {
         vertical: routes::VERTICAL,
         suppliers: suppliers
             .iter()
-            .map(|supplier| Arc::clone(supplier) as Arc<dyn vertical_kit::Supplier>)
+            .map(|supplier| {
+                let seller: Arc<dyn vertical_kit::Supplier> =
+                    Arc::<dyn Searcher<_>>::clone(supplier);
+                seller
+            })
             .collect(),
         rules: Arc::new(rules::PassengerRules),
     };
