@@ -289,8 +289,10 @@ pub(super) fn failure(response: &WireResponse, changes: bool) -> SupplierError {
             .map_or_else(|| by_status(status), |(_, kind, blame)| (*kind, *blame))
     };
     let (mut kind, blame) = known.map_or_else(by_type, |row| (row.kind, row.blame));
-    // An airline's error that nobody has described may have come after the airline acted.
-    let undescribed = known.is_none() && item.kind.as_deref() == Some("airline_error");
+    // An airline's error that nobody has described may have come after the airline acted, except where
+    // the status says that the request was refused (422).
+    let undescribed =
+        known.is_none() && item.kind.as_deref() == Some("airline_error") && status != 422;
     if changes && (undescribed || matches!(kind, Kind::Unavailable | Kind::Timeout)) {
         kind = Kind::OutcomeUnknown;
     }

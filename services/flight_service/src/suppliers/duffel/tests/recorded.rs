@@ -350,5 +350,6 @@ fn an_error_of_any_shape_has_a_kind_and_a_blame() {
     }
     let strange = br#"{"errors":[{"code":"brand_new","type":"airline_error"}]}"#;
     assert_eq!(failed(422, strange, false).kind, Kind::Refused);
-    assert_eq!(failed(422, strange, true).kind, Kind::OutcomeUnknown);
+    assert_eq!(failed(422, strange, true).kind, Kind::Refused);
+    assert_eq!(failed(400, strange, true).kind, Kind::OutcomeUnknown);
 }
