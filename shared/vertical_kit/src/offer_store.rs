@@ -23,22 +23,24 @@ const ROWS_AT_ONCE: usize = 100;
 /// Columns of an offer's row.
 const COLUMNS: usize = 7;
 
-/// Keeps the offers of one search in their order, and what was said about the search.
+/// Keeps the offers of one search in their order, and what was said about the search. It can be paged
+/// through until `until`, even where a supplier's offers are over sooner.
 pub(crate) async fn keep(
     db: &Db,
     search: &str,
     meta: &Map<String, Value>,
     offers: &[StoredOffer],
+    until: Timestamp,
 ) -> Result<(), StoreError> {
-    let Some(last) = offers.iter().map(|stored| stored.offer.expires_at).max() else {
+    if offers.is_empty() {
         return Ok(());
-    };
+    }
     let mut tx = db.begin().await?;
     storage::query("INSERT INTO searches (id, meta, found, expires_at) VALUES ($1, $2, $3, $4)")
         .bind(search)
         .bind(Value::Object(meta.clone()).to_string())
         .bind(i64::try_from(offers.len()).unwrap_or(i64::MAX))
-        .bind(to_micros(last))
+        .bind(to_micros(until))
         .execute(&mut *tx)
         .await?;
     let mut position: i64 = 0;

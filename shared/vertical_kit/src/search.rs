@@ -115,7 +115,8 @@ impl Desk {
         meta.insert("suppliers".to_owned(), serde_json::json!(accounts));
         meta.insert("partial".to_owned(), partial.into());
         let id = SearchId::new(&self.0.clock);
-        offer_store::keep(&self.0.db, &id.to_string(), &meta, &offers).await?;
+        let until = self.in_future(self.0.numbers.offer_life);
+        offer_store::keep(&self.0.db, &id.to_string(), &meta, &offers, until).await?;
         let total = i64::try_from(offers.len()).unwrap_or(i64::MAX);
         let first: Vec<Offer> = offers
             .into_iter()
