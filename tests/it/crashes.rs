@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use testkit::{Settings, Stack};
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant};
 
 use crate::{fresh_offer, order_of, search_path, settled};
 
@@ -88,5 +88,33 @@ async fn the_one_process_killed_forgets_neither_orders_nor_keys_nor_accounts() {
     assert_eq!((again.status, &again.text), (201, &placed.text));
     let read = agent.get(placed.header("location")).await;
     assert_eq!(read.data(), placed.data());
+    assert_eq!(stack.journal().await.len(), 1);
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_within_ten_seconds_though_a_supplier_hangs_and_the_order_is_settled_later() {
+    let mut stack = Stack::one_process(&[("flight_service", "order.deadline_ms", "30000")]).await;
+    let agent = stack.log_in("agent").await;
+    let offer = fresh_offer(&agent, &search_path(62)).await;
+    let fault =
+        json!({"operation": "order", "mode": "hang", "when": "after_commit", "probability": 1});
+    stack.fault("duffel", &fault).await;
+    let order = order_of(&offer, "Earhart");
+    let ordering = agent.post_once("drained", ORDERS, &order);
+    let answer = tokio::time::timeout(Duration::from_millis(700), ordering).await;
+    assert!(answer.is_err(), "the supplier should still be at it");
+    let began = Instant::now();
+    let process = &mut stack.processes()[0];
+    process.interrupt();
+    assert!(process.ended().await.success());
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+    stack.start_again("interline").await;
+    let agent = stack.log_in("agent").await;
+    let listed = agent.get(ORDERS).await;
+    assert_eq!(listed.data()[0]["status"], "pending", "{}", listed.text);
     assert_eq!(stack.journal().await.len(), 1);
 }

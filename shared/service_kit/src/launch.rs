@@ -134,12 +134,11 @@ pub async fn start(
         connections: settings.get("http.max_connections")?,
         drain: millis(&settings, "http.drain_ms")?,
     };
-    let drain = limits.drain;
     let token = shutdown.clone();
     let ended = tokio::spawn(async move {
-        run(listener, router, limits, token).await;
+        let end = run(listener, router, limits, token).await;
         tasks.close();
-        drop(tokio::time::timeout(drain, tasks.wait()).await);
+        drop(tokio::time::timeout_at(end, tasks.wait()).await);
     });
     Ok(Running {
         name: spec.name,

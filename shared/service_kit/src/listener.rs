@@ -16,7 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
@@ -42,13 +42,13 @@ pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((host, port)).await
 }
 
-/// Serves until `shutdown`, then drains.
+/// Serves until `shutdown`, then drains. Gives the moment at which everything must be over.
 pub(crate) async fn run(
     listener: TcpListener,
     router: Router,
     limits: Limits,
     shutdown: CancellationToken,
-) {
+) -> Instant {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -105,9 +105,11 @@ pub(crate) async fn run(
         });
     }
     drop(listener);
-    if timeout(limits.drain, graceful.shutdown()).await.is_err() {
+    let end = Instant::now() + limits.drain;
+    if timeout_at(end, graceful.shutdown()).await.is_err() {
         warn!("requests still running after the drain time were cut off");
     }
+    end
 }
 
 /// Whether the client sends anything before the limit.
