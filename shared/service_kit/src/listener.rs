@@ -112,12 +112,32 @@ pub(crate) async fn run(
     end
 }
 
-/// Whether the client sends anything before the limit.
+/// What an HTTP/2 connection begins with (RFC 9113 §3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How often the rest of a preface that arrives in pieces is looked for.
+const PIECE: Duration = Duration::from_millis(20);
+
+/// Whether the client has said before the limit which protocol it speaks. hyper-util waits for that
+/// without a limit, and only then do hyper's own limits begin.
 async fn speaks_in_time(stream: &TcpStream, limit: Duration, closing: &CancellationToken) -> bool {
     // Latency matters more than packets saved for answers of one write.
     drop(stream.set_nodelay(true));
+    let speaks = async {
+        let mut start = [0; PREFACE.len()];
+        loop {
+            let length = stream.peek(&mut start).await.unwrap_or_default();
+            let said = start.get(..length).unwrap_or_default();
+            if said.is_empty() {
+                return false;
+            }
+            if length == PREFACE.len() || !PREFACE.starts_with(said) {
+                return true;
+            }
+            sleep(PIECE).await;
+        }
+    };
     tokio::select! {
         () = closing.cancelled() => false,
-        readable = timeout(limit, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        spoke = timeout(limit, speaks) => spoke.unwrap_or(false),
     }
 }

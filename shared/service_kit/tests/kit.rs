@@ -1,0 +1,232 @@
+//! A small service under the kit, over real connections.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what a test unwraps it asserts"
+)]
+
+use std::time::Duration;
+
+use auth::{HOP_HEADER, HopSigner, Identity, Role};
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde::Deserialize;
+use service_kit::{
+    Access, ApiError, App, Caller, Check, Context, Cx, ServiceSpec, StartError, StrictJson,
+};
+use testkit::{Client, Stack};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use travel_types::Clock;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    text: String,
+}
+
+async fn who(cx: Cx, caller: Caller) -> Result<Response, ApiError> {
+    cx.ok(caller.subject())
+}
+
+async fn wish(cx: Cx, _: Caller, body: StrictJson<Wish>) -> Result<Response, ApiError> {
+    cx.ok(body.value.text)
+}
+
+async fn panics() -> String {
+    panic!("a secret of the inside");
+}
+
+async fn patience(cx: Cx) -> Result<Response, ApiError> {
+    cx.ok(u64::try_from(cx.deadline.left().as_millis()).unwrap())
+}
+
+async fn build(_: Context) -> Result<App, StartError> {
+    Ok(App {
+        router: Router::new()
+            .route("/who", get(who))
+            .route("/wish", post(wish))
+            .route("/panic", get(panics))
+            .route("/patience", get(patience)),
+        checks: vec![Check::required("moon", || async { Err("is down".to_owned()) }).optional()],
+    })
+}
+
+fn spec() -> ServiceSpec {
+    ServiceSpec {
+        name: "kit_service",
+        access: Access::Gateway,
+        config: Vec::new(),
+        openapi: || utoipa::openapi::OpenApiBuilder::new().build(),
+        build: |context| Box::pin(build(context)),
+    }
+}
+
+async fn start(settings: testkit::Settings<'_>) -> Stack {
+    Stack::in_process(&[spec()], Clock::system(), settings).await
+}
+
+/// A caller with an identity that the service believes.
+fn agent(stack: &Stack) -> Client {
+    let signer = HopSigner::development(stack.data_dir(), Clock::system()).unwrap();
+    let agent = Identity::new("usr_agent".into(), Role::Agent, Vec::new());
+    let identity = signer.sign(&agent, "kit_service").unwrap();
+    stack
+        .client("kit_service")
+        .with(HOP_HEADER.as_str(), &identity)
+}
+
+#[tokio::test]
+async fn only_a_signed_identity_opens_the_door_and_operators_need_none() {
+    let stack = start(&[]).await;
+    let nobody = stack.client("kit_service");
+    for caller in [
+        nobody.clone(),
+        nobody.clone().with("x-user-id", "usr_agent"),
+        nobody.clone().with(HOP_HEADER.as_str(), "usr_agent"),
+        agent(&stack).with(HOP_HEADER.as_str(), "usr_agent"),
+    ] {
+        let answer = caller.get("/who").await;
+        assert_eq!((answer.status, answer.code()), (401, "UNAUTHENTICATED"));
+    }
+    assert_eq!(agent(&stack).get("/who").await.data(), "usr_agent");
+    for path in [
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/openapi.json",
+    ] {
+        assert_eq!(nobody.get(path).await.status, 200, "{path}");
+    }
+    let health = nobody.get("/health").await;
+    assert_eq!(health.header("content-type"), "application/health+json");
+    assert_eq!(health.body["status"], "warn");
+    assert_eq!(health.body["checks"]["moon"]["output"], "is down");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_is_answered_in_the_envelope_and_tells_nothing() {
+    let stack = start(&[("kit_service", "http.max_body_bytes", "64")]).await;
+    let agent = agent(&stack);
+    let large = format!("{{\"text\":\"{}\"}}", "x".repeat(100));
+    for (answer, status, code) in [
+        (agent.get("/panic").await, 500, "INTERNAL_ERROR"),
+        (agent.get("/nowhere").await, 404, "NOT_FOUND"),
+        (agent.get("/wish").await, 405, "METHOD_NOT_ALLOWED"),
+        (
+            agent.send("POST", "/wish", Some(&large)).await,
+            413,
+            "BODY_TOO_LARGE",
+        ),
+        (
+            agent.send("POST", "/wish", None).await,
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+        ),
+        (
+            agent.send("POST", "/wish", Some("{}")).await,
+            422,
+            "REQUIRED",
+        ),
+        (
+            agent.send("POST", "/wish", Some("{\"text\":1e400}")).await,
+            400,
+            "INVALID_JSON",
+        ),
+    ] {
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code),
+            "{}",
+            answer.text
+        );
+        assert_eq!(
+            answer.body["meta"]["request_id"],
+            answer.header("x-request-id")
+        );
+        assert!(!answer.text.contains("secret"));
+    }
+    let said = agent
+        .send("POST", "/wish", Some("{\"text\":\"rain\"}"))
+        .await;
+    assert_eq!(said.data(), "rain");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_handler_never_has_more_time_than_its_caller() {
+    let stack = start(&[]).await;
+    let agent = agent(&stack);
+    let left = agent.get("/patience").await;
+    assert!((29_000..=30_000).contains(&left.data().as_u64().unwrap()));
+    let hurried = agent.clone().with("x-interline-deadline-ms", "700");
+    assert!(hurried.get("/patience").await.data().as_u64().unwrap() <= 700);
+    let greedy = agent.with("x-interline-deadline-ms", "999999999");
+    assert!(greedy.get("/patience").await.data().as_u64().unwrap() <= 30_000);
+    stack.stop().await;
+}
+
+/// Connects, sends this and nothing more, and gives how long the server put up with it.
+async fn kept_for(stack: &Stack, start: &[u8]) -> Duration {
+    let address = stack.client("kit_service").base().replace("http://", "");
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(start).await.unwrap();
+    let began = Instant::now();
+    let mut rest = Vec::new();
+    let closed = timeout(Duration::from_secs(20), connection.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok(), "kept for ever");
+    began.elapsed()
+}
+
+#[tokio::test]
+async fn silent_and_slow_clients_are_cut_off() {
+    let short = [
+        ("kit_service", "http.first_byte_ms", "300"),
+        ("kit_service", "http.header_ms", "500"),
+    ];
+    let stack = start(&short).await;
+    for (start, limit) in [
+        (&b""[..], 300),
+        (&b"PRI * HTTP/2.0"[..], 300),
+        (&b"GET /who HT"[..], 500),
+        (&b"GET /who HTTP/1.1\r\nhost: x\r\na: "[..], 500),
+    ] {
+        let kept = kept_for(&stack, start).await;
+        assert!(
+            kept >= Duration::from_millis(limit / 2),
+            "{start:?} {kept:?}"
+        );
+        assert!(
+            kept < Duration::from_millis(limit + 4000),
+            "{start:?} {kept:?}"
+        );
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn no_more_connections_are_served_at_once_than_allowed() {
+    let stack = start(&[("kit_service", "http.max_connections", "2")]).await;
+    let address = stack.client("kit_service").base().replace("http://", "");
+    let idle = [
+        TcpStream::connect(&address).await.unwrap(),
+        TcpStream::connect(&address).await.unwrap(),
+    ];
+    let client = stack.client("kit_service");
+    let waiting = client.get("/health/live");
+    tokio::pin!(waiting);
+    assert!(
+        timeout(Duration::from_millis(300), &mut waiting)
+            .await
+            .is_err()
+    );
+    drop(idle);
+    assert_eq!(waiting.await.status, 200);
+    stack.stop().await;
+}
