@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use http::{StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use travel_types::FieldErrors;
 
 use crate::error::{ApiError, codes};
@@ -67,9 +67,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let media_type = request
-            .headers()
-            .get(header::CONTENT_TYPE)
+        let mut media_types = request.headers().get_all(header::CONTENT_TYPE).iter();
+        let media_type = media_types
+            .next()
+            .filter(|_| media_types.next().is_none())
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.split(';').next())
             .map(|value| value.trim().to_ascii_lowercase());
@@ -98,20 +99,35 @@ fn read_json<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
     let mut reader = serde_json::Deserializer::from_slice(raw);
     let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        refusal(&path, error.inner())
+        // A field may not fit long before the text stops being JSON: what is no JSON is told first.
+        match check_syntax(raw) {
+            Ok(()) if error.inner().is_data() => refusal(&path, error.inner()),
+            Ok(()) => not_json(error.inner()),
+            Err(error) => error,
+        }
     })?;
-    reader.end().map_err(|error| refusal(".", &error))?;
+    reader.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
 
+/// Whether a body is one JSON text in UTF-8, however deep: nothing is built and nothing recurses.
+fn check_syntax(raw: &[u8]) -> Result<(), ApiError> {
+    let text = str::from_utf8(raw)
+        .map_err(|_| ApiError::new(&codes::INVALID_JSON).message("The body is not UTF-8."))?;
+    serde_json::from_str::<IgnoredAny>(text)
+        .map(drop)
+        .map_err(|error| not_json(&error))
+}
+
+fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::new(&codes::INVALID_JSON).message(format!(
+        "The body is not valid JSON: line {}, column {}.",
+        error.line(),
+        error.column()
+    ))
+}
+
 fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
-    if !error.is_data() {
-        return ApiError::new(&codes::INVALID_JSON).message(format!(
-            "The body is not valid JSON: line {}, column {}.",
-            error.line(),
-            error.column()
-        ));
-    }
     let text = error.to_string();
     // serde names fields in backquotes; what follows " at line" is a position.
     let words = text.split(" at line ").next().unwrap_or_default();
@@ -203,7 +219,7 @@ mod tests {
             (status, code.to_owned(), field.map(str::to_owned))
         };
         assert_eq!(refused("{"), case(400, "INVALID_JSON", None));
-        assert_eq!(refused("{} x"), case(422, "REQUIRED", Some("offer_id")));
+        assert_eq!(refused("{}"), case(422, "REQUIRED", Some("offer_id")));
         assert_eq!(
             refused(r#"{"offer_id":"a","people":[]} x"#),
             case(400, "INVALID_JSON", None)
@@ -233,5 +249,34 @@ mod tests {
             case(422, "INVALID", Some("offer_id"))
         );
         assert_eq!(refused("[]").0, 422);
+    }
+
+    #[test]
+    fn what_is_no_json_is_400_even_where_a_field_was_wrong_before() {
+        let deep = "[".repeat(100_000);
+        for body in [
+            "[1 true]",
+            "[1,,2]",
+            "[3[4]]",
+            "[]]",
+            "[-1.0.]",
+            "[0x1]",
+            "123\u{0}",
+            "{}{}",
+            "{} x",
+            r#"{"offer_id":7,}"#,
+            r#"{"offer_id":7,"people":[NaN]}"#,
+            r#"{"offer_id":"\ud800","people":[]}"#,
+            r#"{"price":1,"#,
+            &deep,
+            &format!(r#"{{"price":{deep}"#),
+        ] {
+            assert_eq!(refused(body).0, 400, "{}", body.get(..40).unwrap_or(body));
+            assert_eq!(refused(body).1, "INVALID_JSON");
+        }
+        let error = read_json::<Outer>(b"{\"offer_id\":7,\"people\":\"\xff\"}").unwrap_err();
+        assert_eq!(error.code(), "INVALID_JSON");
+        let closed = format!("{deep}{}", "]".repeat(100_000));
+        assert_eq!(refused(&closed).0, 422);
     }
 }
