@@ -18,8 +18,14 @@ impl Params {
     /// Splits a query (`application/x-www-form-urlencoded`).
     ///
     /// # Errors
-    /// 400 for a parameter that is not in `known` or stands twice.
+    /// 400 for a parameter that is not in `known` or stands twice, and for what is not
+    /// percent-encoded UTF-8.
     pub fn read(query: Option<&str>, known: &[&str]) -> Result<Self, ApiError> {
+        if !is_well_encoded(query.unwrap_or_default()) {
+            return Err(ApiError::new(&codes::BAD_REQUEST).message(
+                "The query is not percent-encoded UTF-8. Encode it as application/x-www-form-urlencoded.",
+            ));
+        }
         let mut values = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let shown: String = name.chars().take(64).collect();
@@ -86,11 +92,31 @@ impl Params {
     }
 }
 
-/// A whole number within bounds.
+/// Whether every percent sign begins an encoded byte and all bytes are UTF-8. A lenient reader would
+/// search for something else than what was meant.
+fn is_well_encoded(query: &str) -> bool {
+    let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+    let mut decoded = Vec::with_capacity(query.len());
+    let mut bytes = query.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
+            return false;
+        };
+        decoded.extend(u8::try_from(high << 4 | low));
+    }
+    str::from_utf8(&decoded).is_ok()
+}
+
+/// A whole number within bounds, in digits alone.
 pub fn whole(low: u32, high: u32) -> impl Fn(&str) -> Result<u32, String> {
     move |text| {
-        text.parse()
-            .ok()
+        Some(text)
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|text| text.parse().ok())
             .filter(|number| (low..=high).contains(number))
             .ok_or_else(|| format!("must be a whole number from {low} to {high}"))
     }
@@ -138,5 +164,24 @@ mod tests {
         };
         assert_eq!(code("b=1"), "UNKNOWN_PARAMETER");
         assert_eq!(code("a=1&a=2"), "REPEATED_PARAMETER");
+    }
+
+    #[test]
+    fn a_query_that_is_not_percent_encoded_utf_8_is_refused() {
+        for query in ["a=%", "a=%zz", "a=%4", "a=%ff", "a=%c0%af", "%f0%9f=1"] {
+            let error = Params::read(Some(query), &["a"]).unwrap_err();
+            assert_eq!(error.code(), "BAD_REQUEST", "{query}");
+        }
+        let mut params = Params::read(Some("%61=%C3%A9+%25"), &["a"]).unwrap();
+        let value = params.required("a", |text| Ok(text.to_owned()));
+        assert_eq!(value.as_deref(), Some("\u{e9} %"));
+    }
+
+    #[test]
+    fn a_whole_number_is_digits_alone() {
+        assert_eq!(whole(0, 9)("7"), Ok(7));
+        for text in ["", "+7", "-0", "7.0", "7e0", " 7", "0x7", "\u{ff17}", "10"] {
+            assert!(whole(0, 9)(text).is_err(), "{text:?}");
+        }
     }
 }
