@@ -84,11 +84,56 @@ impl<S: Sync> FromRequestParts<S> for Cx {
     }
 }
 
-/// Whether the caller prefers RFC 9457 to the envelope.
-pub(crate) fn wants_problem_json(headers: &http::HeaderMap) -> bool {
+/// Whether the caller asks for RFC 9457 instead of the envelope: `Accept` names
+/// `application/problem+json`, in any case of letters, and not with `q=0` (RFC 9110 §12.4.2).
+pub fn wants_problem_json(headers: &http::HeaderMap) -> bool {
     headers
         .get_all(header::ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains("application/problem+json"))
+        .flat_map(|value| value.split(','))
+        .any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let named = parts
+                .next()
+                .is_some_and(|name| name.eq_ignore_ascii_case("application/problem+json"));
+            let refused = parts
+                .filter_map(|part| part.split_once('='))
+                .any(|(key, weight)| {
+                    key.trim().eq_ignore_ascii_case("q") && weight.trim().parse() == Ok(0.0_f32)
+                });
+            named && !refused
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problem_json_is_for_whoever_names_it_and_accepts_it() {
+        let wants = |accept: &str| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            wants_problem_json(&headers)
+        };
+        for accept in [
+            "application/problem+json",
+            "APPLICATION/Problem+JSON",
+            "application/json, application/problem+json;q=0.1",
+            "application/problem+json; charset=utf-8",
+        ] {
+            assert!(wants(accept), "{accept}");
+        }
+        for accept in [
+            "",
+            "*/*",
+            "application/json",
+            "application/problem+jsonx",
+            "application/problem+json;q=0",
+            "application/problem+json; q=0.000, */*",
+        ] {
+            assert!(!wants(accept), "{accept}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ mod params;
 mod program;
 mod spec;
 
-pub use context::{Cx, Deadline};
+pub use context::{Cx, Deadline, wants_problem_json};
 pub use envelope::{Envelope, Meta};
 pub use error::{ApiError, ErrorCode, ErrorEntry};
 pub use extract::{Caller, IdempotencyKeyHeader, StrictJson};

@@ -42,6 +42,9 @@ pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((host, port)).await
 }
 
+/// The most that the request line and the header fields of HTTP/1.1 may have in bytes: beyond it, 431.
+const MAX_HEAD: usize = 64 * 1024;
+
 /// Serves until `shutdown`, then drains. Gives the moment at which everything must be over.
 pub(crate) async fn run(
     listener: TcpListener,
@@ -54,7 +57,8 @@ pub(crate) async fn run(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
-        .max_headers(100);
+        .max_headers(100)
+        .max_buf_size(MAX_HEAD);
     builder
         .http2()
         .timer(TokioTimer::new())

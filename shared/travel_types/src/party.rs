@@ -33,15 +33,26 @@ pub enum Gender {
 pub struct Document {
     /// `passport`, `identity_card` or another kind that the supplier names.
     #[serde(rename = "type")]
-    #[schema(example = "passport")]
+    #[schema(
+        example = "passport",
+        min_length = 1,
+        max_length = 40,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub kind: String,
     /// The number on it.
+    #[schema(
+        min_length = 1,
+        max_length = 40,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub number: String,
     /// ISO 3166-1 alpha-2 of the issuing country.
-    #[schema(example = "GB")]
+    #[schema(example = "GB", pattern = "^[A-Z]{2}$")]
     pub issuing_country: String,
     /// The last day it is valid.
     #[schema(value_type = String, format = Date)]
+    #[serde(deserialize_with = "plain_date")]
     pub expires_on: Date,
 }
 
@@ -53,22 +64,35 @@ pub struct Traveller {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Title>,
     /// As in the travel document.
-    #[schema(example = "Amelia")]
+    #[schema(
+        example = "Amelia",
+        min_length = 1,
+        max_length = 80,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub given_name: String,
     /// As in the travel document.
-    #[schema(example = "Earhart")]
+    #[schema(
+        example = "Earhart",
+        min_length = 1,
+        max_length = 80,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$"
+    )]
     pub family_name: String,
     /// Date of birth.
     #[schema(value_type = String, format = Date, example = "1987-07-24")]
+    #[serde(deserialize_with = "plain_date")]
     pub born_on: Date,
     /// As in the travel document. Some suppliers require it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gender: Option<Gender>,
     /// The contact's is used where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Email, max_length = 254, pattern = r"^[^@\s\u0000-\u001f\u007f-\u009f]{1,64}@[^@.\s\u0000-\u001f\u007f-\u009f]+(\.[^@.\s\u0000-\u001f\u007f-\u009f]+)+$")]
     pub email: Option<String>,
     /// E.164; the contact's is used where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = r"^\+[1-9][0-9]{6,14}$")]
     pub phone: Option<String>,
     /// Travel documents, where the offer requires them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -80,10 +104,10 @@ pub struct Traveller {
 #[serde(deny_unknown_fields)]
 pub struct Contact {
     /// An e-mail address.
-    #[schema(example = "amelia@example.com")]
+    #[schema(example = "amelia@example.com", format = Email, max_length = 254, pattern = r"^[^@\s\u0000-\u001f\u007f-\u009f]{1,64}@[^@.\s\u0000-\u001f\u007f-\u009f]+(\.[^@.\s\u0000-\u001f\u007f-\u009f]+)+$")]
     pub email: String,
     /// E.164, e.g. `+442080160509`.
-    #[schema(example = "+442080160509")]
+    #[schema(example = "+442080160509", pattern = r"^\+[1-9][0-9]{6,14}$")]
     pub phone: String,
 }
 
@@ -132,18 +156,17 @@ impl Traveller {
         }
         for (index, document) in self.documents.iter().enumerate() {
             let path = format!("{path}.documents[{index}]");
-            let kind_known = !document.kind.is_empty() && document.kind.len() <= 40;
             errors.check(
-                kind_known,
+                is_text(&document.kind, 40),
                 format!("{path}.type"),
                 "INVALID",
                 "must name the kind of document, e.g. passport",
             );
             errors.check(
-                !document.number.trim().is_empty() && document.number.len() <= 40,
+                is_text(&document.number, 40),
                 format!("{path}.number"),
                 "INVALID",
-                "must have 1 to 40 characters",
+                "must have 1 to 40 characters, none of them control characters",
             );
             errors.check(
                 is_country(&document.issuing_country),
@@ -173,10 +196,23 @@ fn is_country(code: &str) -> bool {
     code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase())
 }
 
+/// Whether a text has something to read, at most `most` characters, and none that controls.
+fn is_text(text: &str, most: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control)
+}
+
+/// A date as `YYYY-MM-DD` and in no other of the forms of ISO 8601.
+fn plain_date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Date, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Some(text)
+        .filter(|text| text.len() == 10)
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| serde::de::Error::custom("must be a date such as 1987-07-24"))
+}
+
 fn check_name(name: &str, path: &str, errors: &mut FieldErrors) {
-    let length = name.trim().chars().count();
     errors.check(
-        (1..=80).contains(&length) && !name.chars().any(char::is_control),
+        is_text(name, 80),
         path,
         "INVALID_NAME",
         "must have 1 to 80 characters, none of them control characters",
@@ -184,11 +220,11 @@ fn check_name(name: &str, path: &str, errors: &mut FieldErrors) {
 }
 
 fn check_email(email: &str, path: &str, errors: &mut FieldErrors) {
-    let valid = email.len() <= 254
+    let valid = email.chars().count() <= 254
         && !email.chars().any(|c| c.is_whitespace() || c.is_control())
         && email.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty()
-                && local.len() <= 64
+                && local.chars().count() <= 64
                 && domain.contains('.')
                 && !domain.contains('@')
                 && domain.split('.').all(|label| !label.is_empty())
@@ -252,6 +288,27 @@ mod tests {
                 "travellers[0].documents[0].issuing_country"
             ]
         );
+    }
+
+    #[test]
+    fn a_date_is_read_in_its_one_form() {
+        let read = |date: &str| {
+            serde_json::from_value::<Traveller>(serde_json::json!({
+                "given_name": "Amelia", "family_name": "Earhart", "born_on": date,
+            }))
+        };
+        assert!(read("1987-07-24").is_ok());
+        for date in [
+            "19870724",
+            "1987-07-24T10:00:00",
+            "1987-07-24[Europe/London]",
+            "+001987-07-24",
+            "1987-W30-5",
+            "1987-02-30",
+            "",
+        ] {
+            assert!(read(date).is_err(), "{date}");
+        }
     }
 
     #[test]
