@@ -14,7 +14,7 @@ use crate::attempts::{Attempt, Attempts};
 use crate::passwords::{Passwords, Turn};
 use crate::refresh::{RefreshError, RefreshTokens};
 
-/// The longest address (RFC 5321 §4.5.3.1.3) and password in bytes: longer ones are no account's.
+/// The longest address (RFC 5321 §4.5.3.1.3) and password in characters: longer ones are no account's.
 const MAX_EMAIL: usize = 254;
 const MAX_PASSWORD: usize = 1024;
 
@@ -23,10 +23,15 @@ const MAX_PASSWORD: usize = 1024;
 #[serde(deny_unknown_fields)]
 pub(crate) struct LoginRequest {
     /// The account's address; case and surrounding spaces do not matter.
-    #[schema(format = Email, max_length = 254, example = "agent@interline.test")]
+    #[schema(
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$",
+        min_length = 1,
+        max_length = 254,
+        example = "agent@interline.test"
+    )]
     email: String,
     /// The password.
-    #[schema(value_type = String, format = Password, max_length = 1024, example = "interline-sandbox")]
+    #[schema(value_type = String, format = Password, min_length = 1, max_length = 1024, example = "interline-sandbox")]
     password: SecretString,
 }
 
@@ -140,16 +145,16 @@ fn checked(request: LoginRequest) -> Result<(String, SecretString), ApiError> {
     let email = accounts::normalise(&request.email);
     let mut fields = FieldErrors::new();
     fields.check(
-        (1..=MAX_EMAIL).contains(&email.len()) && !email.chars().any(char::is_control),
+        (1..=MAX_EMAIL).contains(&email.chars().count()) && !email.chars().any(char::is_control),
         "email",
         "INVALID",
         "must be an e-mail address of at most 254 characters",
     );
     fields.check(
-        (1..=MAX_PASSWORD).contains(&request.password.expose_secret().len()),
+        (1..=MAX_PASSWORD).contains(&request.password.expose_secret().chars().count()),
         "password",
         "INVALID",
-        "must have 1 to 1024 bytes",
+        "must have 1 to 1024 characters",
     );
     Ok(fields.or((email, request.password))?)
 }

@@ -43,9 +43,11 @@ pub enum Cabin {
 }
 
 /// How offers are ranked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub(crate) enum Ranking {
     Price,
+    #[schema(rename = "-price")]
     PriceDown,
     Duration,
     Departure,
@@ -166,12 +168,15 @@ impl Request {
                 "must not be in the past",
             );
             let horizon = today.saturating_add(HORIZON_DAYS.days());
-            errors.check(
-                day <= horizon,
-                "departure_date",
-                "INVALID_DATE",
-                format!("must be within {HORIZON_DAYS} days: airlines sell no further ahead"),
-            );
+            let way_back = return_date.map(|day| ("return_date", day));
+            for (name, day) in [("departure_date", day)].into_iter().chain(way_back) {
+                errors.check(
+                    day <= horizon,
+                    name,
+                    "INVALID_DATE",
+                    format!("must be within {HORIZON_DAYS} days: airlines sell no further ahead"),
+                );
+            }
         }
         if let (Some(out), Some(back)) = (departure_date, return_date) {
             errors.check(
@@ -454,6 +459,10 @@ mod tests {
         );
         assert_eq!(
             wrong(&format!("{base}&return_date=2026-11-30")),
+            ["return_date"]
+        );
+        assert_eq!(
+            wrong(&format!("{base}&return_date=9999-12-31")),
             ["return_date"]
         );
         assert_eq!(wrong(&format!("{base}&infants=2")), ["infants"]);

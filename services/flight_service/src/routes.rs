@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use vertical_kit::{Desk, Offer, Searcher, SupplierAccount};
 
-use crate::model::{FlightDetails, FlightSearch, PARAMETERS, Request};
+use crate::model::{FlightDetails, FlightSearch, PARAMETERS, Ranking, Request};
 
 /// The name in paths and answers.
 pub(crate) const VERTICAL: &str = "flights";
@@ -39,7 +39,7 @@ impl FromRef<Flights> for Desk {
     info(title = "Interline flights", description = "Search, price, order and cancel flights."),
     tags((name = "flights", description = "Flights: search, price, order, cancel."),
          (name = "places", description = "Airports and cities.")),
-    components(schemas(FlightDetails, SupplierAccount))
+    components(schemas(FlightDetails, Ranking, SupplierAccount))
 )]
 struct Document;
 
@@ -79,22 +79,22 @@ pub(crate) fn router(desk: Desk, suppliers: Vec<Arc<dyn Searcher<FlightSearch>>>
 #[utoipa::path(
     get, path = "/api/v1/flights/offers", tag = "flights",
     params(
-        ("origin" = String, Query, description = "IATA code of an airport or a city.", example = "LHR"),
-        ("destination" = String, Query, description = "IATA code of an airport or a city.", example = "JFK"),
-        ("departure_date" = String, Query, description = "Local date at the origin, YYYY-MM-DD.", example = "2026-12-21"),
-        ("adults" = u32, Query, description = "12 years and older, 1 to 9.", example = 1),
-        ("return_date" = Option<String>, Query, description = "Local date of the way back, YYYY-MM-DD."),
-        ("children" = Option<u32>, Query, description = "2 to 11 years."),
-        ("infants" = Option<u32>, Query, description = "Below 2 years, at most one per adult."),
+        ("origin" = String, Query, pattern = "^[A-Z]{3}$", description = "IATA code of an airport or a city.", example = "LHR"),
+        ("destination" = String, Query, pattern = "^[A-Z]{3}$", description = "IATA code of an airport or a city.", example = "JFK"),
+        ("departure_date" = String, Query, format = Date, description = "Local date at the origin, YYYY-MM-DD.", example = "2026-12-21"),
+        ("adults" = u32, Query, minimum = 1, maximum = 9, description = "12 years and older, 1 to 9.", example = 1),
+        ("return_date" = Option<String>, Query, format = Date, description = "Local date of the way back, YYYY-MM-DD."),
+        ("children" = Option<u32>, Query, minimum = 0, maximum = 8, description = "2 to 11 years."),
+        ("infants" = Option<u32>, Query, minimum = 0, maximum = 9, description = "Below 2 years, at most one per adult."),
         ("cabin" = Option<crate::model::Cabin>, Query, description = "Class of service."),
-        ("max_connections" = Option<u32>, Query, description = "Most changes of plane per direction, 0 to 2."),
-        ("currency" = Option<String>, Query, description = "Only offers priced in this currency (ISO 4217)."),
-        ("sort" = Option<String>, Query, description = "`price` (default), `-price`, `duration` or `departure`."),
-        ("limit" = Option<u32>, Query, description = "Offers per page, 1 to 100, 20 by default."),
+        ("max_connections" = Option<u32>, Query, minimum = 0, maximum = 2, description = "Most changes of plane per direction, 0 to 2."),
+        ("currency" = Option<String>, Query, pattern = "^[A-Z]{3}$", description = "Only offers priced in this currency (ISO 4217)."),
+        ("sort" = Option<Ranking>, Query, description = "`price` (default), `-price`, `duration` or `departure`."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Offers per page, 1 to 100, 20 by default."),
         ("cursor" = Option<String>, Query, description = "`meta.next_cursor` of the page before."),
     ),
     responses(
-        (status = 200, description = "Offers, best first.", body = Envelope<Vec<Offer>>),
+        (status = 200, description = "Offers, best first.", body = Envelope<Vec<Offer>>, links(("get_offer" = (operation_id = "get_offer", parameters(("offer_id" = "$response.body#/data/0/id")))))),
         (status = 400, description = "An unknown or repeated parameter.", body = ErrorBody),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission offers:read is missing.", body = ErrorBody),
@@ -141,8 +141,8 @@ async fn search_offers(
 #[utoipa::path(
     get, path = "/api/v1/places", tag = "places",
     params(
-        ("query" = String, Query, description = "What somebody typed: a code, or a part of a name.", example = "lon"),
-        ("limit" = Option<u32>, Query, description = "1 to 100, 20 by default."),
+        ("query" = String, Query, min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$", description = "What somebody typed: a code, or a part of a name.", example = "lon"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 by default."),
     ),
     responses(
         (status = 200, description = "Best match first; cities of several airports are places too.", body = Envelope<Vec<Place>>),
@@ -160,10 +160,12 @@ async fn suggest_places(
     caller.require(Permission::OffersRead)?;
     let mut params = Params::read(query.as_deref(), &["query", "limit"])?;
     let text = params.required("query", |text| {
-        let length = text.trim().chars().count();
-        Some(text.to_owned())
-            .filter(|_| (1..=100).contains(&length))
-            .ok_or_else(|| "must have 1 to 100 characters".to_owned())
+        let fits = !text.trim().is_empty()
+            && text.chars().count() <= 100
+            && !text.chars().any(char::is_control);
+        fits.then(|| text.to_owned()).ok_or_else(|| {
+            "must have 1 to 100 characters, none of them control characters".to_owned()
+        })
     });
     let limit = params.optional("limit", whole(1, 100)).unwrap_or(20);
     params.finish()?;

@@ -1,6 +1,7 @@
 //! OpenAPI documents: what all have in common, and many services' documents as one.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Why documents cannot be merged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +28,50 @@ pub enum MergeError {
     },
 }
 
+/// What the gateway or the kit may answer to every operation, whatever the operation says itself:
+/// status, component, description.
+const EVERYWHERE: [(&str, &str, &str); 7] = [
+    (
+        "400",
+        "BadRequest",
+        "The request is not well-formed: its path, query, headers or body can be read in no way or in two.",
+    ),
+    ("413", "BodyTooLarge", "The body is larger than allowed."),
+    (
+        "415",
+        "UnsupportedMediaType",
+        "The body is not plain application/json.",
+    ),
+    (
+        "429",
+        "RateLimited",
+        "Too many requests; Retry-After says how long to wait.",
+    ),
+    ("500", "InternalError", "A fault of ours."),
+    (
+        "503",
+        "ServiceUnavailable",
+        "A part of the system is down or overloaded.",
+    ),
+    (
+        "504",
+        "DeadlineExceeded",
+        "There was no answer in time. Where `may_have_booked` is true, read before trying again.",
+    ),
+];
+/// The same for operations that want credentials.
+const UNAUTHENTICATED: (&str, &str, &str) =
+    ("401", "Unauthenticated", "There are no valid credentials.");
+/// Refused before it is read, hence without a body.
+const HEADERS_TOO_LARGE: (&str, &str, &str) = (
+    "431",
+    "HeadersTooLarge",
+    "The header fields are larger than allowed.",
+);
+
 /// Merges the documents of several services into one that describes the gateway. Components of one
-/// name must be equal; operation ids get the service's name in front, so that they are unique.
+/// name must be equal; operation ids get the service's name in front, so that they are unique; every
+/// operation gets the answers that the gateway may give in its place.
 ///
 /// # Errors
 /// [`MergeError`] names what two services describe differently.
@@ -41,11 +84,8 @@ pub fn merge(documents: &[(String, Value)], version: &str) -> Result<Value, Merg
             let into = object(paths.entry(path.clone()).or_insert_with(empty));
             for (method, operation) in entries(Some(item)) {
                 let mut operation = operation.clone();
-                if let Some(id) = operation.get("operationId").and_then(Value::as_str) {
-                    let prefix = service.trim_end_matches("_service");
-                    let unique = Value::String(format!("{prefix}_{id}"));
-                    object(&mut operation).insert("operationId".to_owned(), unique);
-                }
+                name_uniquely(&mut operation, service.trim_end_matches("_service"));
+                complete(&mut operation);
                 if into.insert(method.clone(), operation).is_some() {
                     return Err(MergeError::Operation {
                         path: path.clone(),
@@ -72,12 +112,16 @@ pub fn merge(documents: &[(String, Value)], version: &str) -> Result<Value, Merg
             tags.extend(of_service.iter().cloned());
         }
     }
-    let security = serde_json::json!({
+    add_common(&mut components);
+    let used = json!(paths).to_string();
+    object(components.entry("responses").or_insert_with(empty))
+        .retain(|name, _| used.contains(&format!("#/components/responses/{name}\"")));
+    let security = json!({
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                    "description": "The access_token of POST /api/v1/auth/login."}
     });
     components.insert("securitySchemes".to_owned(), security);
-    Ok(serde_json::json!({
+    Ok(json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Interline",
@@ -91,6 +135,113 @@ pub fn merge(documents: &[(String, Value)], version: &str) -> Result<Value, Merg
         "paths": paths,
         "components": components,
     }))
+}
+
+/// Puts the service in front of the operation's id, there and where links lead to it.
+fn name_uniquely(value: &mut Value, prefix: &str) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(id) if key == "operationId" => *id = format!("{prefix}_{id}"),
+                    other => name_uniquely(other, prefix),
+                }
+            }
+        }
+        Value::Array(items) => items
+            .iter_mut()
+            .for_each(|item| name_uniquely(item, prefix)),
+        _ => {}
+    }
+}
+
+/// Adds the answers that every operation may get, and to every error its second form.
+fn complete(operation: &mut Value) {
+    let open = operation
+        .get("security")
+        .is_some_and(|security| *security == json!([{}]) || *security == json!([]));
+    let map = object(operation);
+    let responses = object(map.entry("responses").or_insert_with(empty));
+    let secured = (!open).then_some(UNAUTHENTICATED);
+    for (status, name, description) in EVERYWHERE
+        .into_iter()
+        .chain([HEADERS_TOO_LARGE])
+        .chain(secured)
+    {
+        responses.entry(status).or_insert_with(|| {
+            json!({"$ref": format!("#/components/responses/{name}"), "description": description})
+        });
+    }
+    for (status, response) in responses {
+        complete_error(status, response);
+    }
+}
+
+/// An error in the envelope can be had as RFC 9457 too, and some come with a header of their own.
+fn complete_error(status: &str, response: &mut Value) {
+    let error = json!({"$ref": "#/components/schemas/Error"});
+    if response.pointer("/content/application~1json/schema") != Some(&error) {
+        return;
+    }
+    let response = object(response);
+    let content = object(response.entry("content").or_insert_with(empty));
+    content.insert(
+        "application/problem+json".to_owned(),
+        json!({"schema": {"$ref": "#/components/schemas/Problem"}}),
+    );
+    let header = match status {
+        "401" => {
+            json!({"WWW-Authenticate": {"description": "How to authenticate (RFC 9110).", "schema": {"type": "string"}}})
+        }
+        "429" | "503" => {
+            json!({"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}})
+        }
+        _ => return,
+    };
+    response.insert("headers".to_owned(), header);
+}
+
+/// The components that all operations refer to, and references in place of copies: generic envelopes
+/// come with a copy of what they hold.
+fn add_common(components: &mut Map<String, Value>) {
+    let responses = object(components.entry("responses").or_insert_with(empty));
+    let with_body = EVERYWHERE.into_iter().chain([UNAUTHENTICATED]);
+    for (status, name, description) in with_body {
+        let mut response = json!({
+            "description": description,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        });
+        complete_error(status, &mut response);
+        responses.insert(name.to_owned(), response);
+    }
+    let (_, name, description) = HEADERS_TOO_LARGE;
+    responses.insert(name.to_owned(), json!({"description": description}));
+    let schemas = object(components.entry("schemas").or_insert_with(empty));
+    let mut of_errors = vec![
+        (ErrorBody::name().into_owned(), ErrorBody::schema()),
+        (ProblemBody::name().into_owned(), ProblemBody::schema()),
+    ];
+    ErrorBody::schemas(&mut of_errors);
+    ProblemBody::schemas(&mut of_errors);
+    for (name, schema) in of_errors {
+        schemas.insert(name, json!(schema));
+    }
+    let named: Vec<(String, Value)> = schemas.clone().into_iter().collect();
+    for (name, schema) in schemas.iter_mut() {
+        let Some(held) = name.strip_prefix("Envelope_") else {
+            continue;
+        };
+        let (held, place) = match held.strip_prefix("Vec_") {
+            Some(held) => (held, "/properties/data/items"),
+            None => (held, "/properties/data"),
+        };
+        let original = named.iter().find(|(name, _)| name == held);
+        if let (Some((_, original)), Some(copy)) = (original, schema.pointer_mut(place))
+            && copy == original
+        {
+            *copy = json!({"$ref": format!("#/components/schemas/{held}")});
+        }
+    }
 }
 
 fn entries(value: Option<&Value>) -> impl Iterator<Item = (&String, &Value)> {
@@ -129,11 +280,62 @@ pub struct ErrorBody {
     meta: crate::Meta,
 }
 
+/// The answer to every error for who accepts `application/problem+json` (RFC 9457).
+#[derive(utoipa::ToSchema)]
+#[schema(as = Problem)]
+#[allow(dead_code, reason = "describes what ApiError::render writes")]
+struct ProblemBody {
+    /// Always `about:blank`: `code` says what it is.
+    #[schema(rename = "type", example = "about:blank")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong and how to right it, for people.
+    detail: String,
+    /// The path that was asked for.
+    instance: String,
+    /// Stable `UPPER_SNAKE` code of the first entry.
+    code: String,
+    /// The request's id, as in `X-Request-Id`.
+    request_id: String,
+    /// What is wrong, one entry per bad field.
+    errors: Vec<crate::ErrorEntry>,
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn what_an_operation_says_itself_stays_and_its_errors_come_in_two_forms() {
+        let error = json!({"schema": {"$ref": "#/components/schemas/Error"}});
+        let documents = json!({
+            "paths": {"/a": {"get": {
+                "operationId": "list", "security": [{}],
+                "responses": {
+                    "200": {"links": {"next": {"operationId": "other"}}},
+                    "503": {"description": "own", "content": {"application/json": error}},
+                },
+            }}},
+            "components": {"schemas": {
+                "Thing": {"type": "string"},
+                "Envelope_Vec_Thing": {"properties": {"data": {"type": "array", "items": {"type": "string"}}}},
+            }},
+        });
+        let merged = merge(&[("a_service".into(), documents)], "1").unwrap();
+        let responses = &merged["paths"]["/a"]["get"]["responses"];
+        assert!(responses.get("401").is_none());
+        assert_eq!(responses["200"]["links"]["next"]["operationId"], "a_other");
+        assert_eq!(responses["503"]["description"], "own");
+        let problem = &responses["503"]["content"]["application/problem+json"]["schema"]["$ref"];
+        assert_eq!(problem, "#/components/schemas/Problem");
+        assert!(responses["503"]["headers"]["Retry-After"].is_object());
+        let held =
+            &merged["components"]["schemas"]["Envelope_Vec_Thing"]["properties"]["data"]["items"];
+        assert_eq!(held["$ref"], "#/components/schemas/Thing");
+    }
 
     fn document(schema: &str) -> Value {
         json!({"paths": {"/a": {"get": {"operationId": "list"}}},
@@ -144,6 +346,14 @@ mod tests {
     fn operations_become_unique_and_different_things_of_one_name_are_refused() {
         let merged = merge(&[("flight_service".into(), document("string"))], "1").unwrap();
         assert_eq!(merged["paths"]["/a"]["get"]["operationId"], "flight_list");
+        let responses = &merged["paths"]["/a"]["get"]["responses"];
+        for status in [
+            "400", "401", "413", "415", "429", "431", "500", "503", "504",
+        ] {
+            let name = responses[status]["$ref"].as_str().unwrap();
+            let pointer = name.strip_prefix('#').unwrap();
+            assert!(merged.pointer(pointer).is_some(), "{status}");
+        }
         let mut other = document("integer");
         other["paths"] = json!({});
         let error = merge(

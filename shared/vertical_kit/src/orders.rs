@@ -49,8 +49,10 @@ impl OrderStatus {
 #[serde(deny_unknown_fields)]
 pub struct NewOrder {
     /// The offer to order.
+    #[schema(value_type = OfferId)]
     pub offer_id: String,
     /// Who travels, in any order; as many adults, children and infants as were searched for.
+    #[schema(min_items = 1, max_items = 9)]
     pub travellers: Vec<Traveller>,
     /// Whom to reach.
     pub contact: Contact,
@@ -59,6 +61,11 @@ pub struct NewOrder {
     pub max_total: Option<Money>,
     /// The caller's own reference, 1 to 64 characters, shown again with the order.
     #[serde(default)]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
     pub reference: Option<String>,
 }
 

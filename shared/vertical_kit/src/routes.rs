@@ -4,11 +4,12 @@
 use auth::Permission;
 use axum::extract::{OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 use service_kit::openapi::ErrorBody;
 use service_kit::{
-    ApiError, Caller, Cx, Envelope, IdempotencyKeyHeader, Params, StrictJson, error::codes, whole,
+    ApiError, Caller, Cx, Envelope, IdempotencyKeyHeader, Params, StrictJson, error::codes,
+    wants_problem_json, whole,
 };
 use storage::idempotency::{IdempotencyKey, fingerprint};
 use travel_types::OrderId;
@@ -37,9 +38,22 @@ pub fn routes() -> OpenApiRouter<Desk> {
 /// Asks the supplier for the offer's present price. A changed price carries `price_change`.
 #[utoipa::path(
     get, path = "/offers/{offer_id}",
-    params(("offer_id" = String, Path, description = "The offer's id.")),
+    params(("offer_id" = travel_types::OfferId, Path, description = "The offer's id.")),
     responses(
-        (status = 200, description = "The offer at its present price.", body = Envelope<RepricedOffer>),
+        (status = 200, description = "The offer at its present price.", body = Envelope<RepricedOffer>, links(
+            ("create_order" = (
+                operation_id = "create_order",
+                description = "Orders the offer for one adult; each order needs an Idempotency-Key of its own.",
+                request_body = json!({
+                    "offer_id": "{$response.body#/data/id}",
+                    "travellers": [{
+                        "title": "ms", "given_name": "Amelia", "family_name": "Earhart",
+                        "born_on": "1987-07-24", "gender": "female",
+                    }],
+                    "contact": {"email": "amelia@example.com", "phone": "+442080160509"},
+                }),
+            )),
+        )),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission offers:read is missing.", body = ErrorBody),
         (status = 404, description = "There is no such offer.", body = ErrorBody),
@@ -96,11 +110,14 @@ async fn get_offer(
 /// itself and can be read at `Location`.
 #[utoipa::path(
     post, path = "/orders",
-    params(("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters, fresh for each new order.")),
+    params(("Idempotency-Key" = String, Header, pattern = "^[!-~]+$", min_length = 1, max_length = 255, description = "1 to 255 visible ASCII characters, fresh for each new order.")),
     request_body = NewOrder,
     responses(
-        (status = 201, description = "The order is confirmed.", body = Envelope<Order>),
-        (status = 202, description = "The outcome is not yet known.", body = Envelope<Order>),
+        (status = 201, description = "The order is confirmed.", body = Envelope<Order>, links(
+                ("get_order" = (operation_id = "get_order", parameters(("order_id" = "$response.body#/data/id")))),
+                ("quote_cancellation" = (operation_id = "quote_cancellation", parameters(("order_id" = "$response.body#/data/id")))),
+            )),
+        (status = 202, description = "The outcome is not yet known.", body = Envelope<Order>, headers(("Location" = String, description = "The order, which settles by itself."))),
         (status = 400, description = "Not well-formed, an unknown field, or no Idempotency-Key.", body = ErrorBody),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission orders:write is missing.", body = ErrorBody),
@@ -138,8 +155,8 @@ async fn create_order(
 #[utoipa::path(
     get, path = "/orders",
     params(
-        ("limit" = Option<u32>, Query, description = "1 to 100, 20 by default."),
-        ("cursor" = Option<String>, Query, description = "`meta.next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 by default."),
+        ("cursor" = Option<OrderId>, Query, description = "`meta.next_cursor` of the page before."),
     ),
     responses(
         (status = 200, description = "Newest first.", body = Envelope<Vec<Order>>),
@@ -189,7 +206,7 @@ async fn list_orders(
 /// Reads an order
 #[utoipa::path(
     get, path = "/orders/{order_id}",
-    params(("order_id" = String, Path, description = "The order's id.")),
+    params(("order_id" = OrderId, Path, description = "The order's id.")),
     responses(
         (status = 200, description = "The order with its history.", body = Envelope<Order>),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
@@ -220,9 +237,9 @@ async fn get_order(
 /// Answers a quote. Nothing is cancelled yet.
 #[utoipa::path(
     post, path = "/orders/{order_id}/cancellations",
-    params(("order_id" = String, Path, description = "The order's id.")),
+    params(("order_id" = OrderId, Path, description = "The order's id.")),
     responses(
-        (status = 201, description = "The quote.", body = Envelope<Cancellation>),
+        (status = 201, description = "The quote.", body = Envelope<Cancellation>, links(("confirm_cancellation" = (operation_id = "confirm_cancellation", parameters(("cancellation_id" = "$response.body#/data/id")))))),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
         (status = 404, description = "There is no such order, or it is somebody else's.", body = ErrorBody),
@@ -253,12 +270,12 @@ async fn quote_cancellation(
 #[utoipa::path(
     post, path = "/cancellations/{cancellation_id}/confirm",
     params(
-        ("cancellation_id" = String, Path, description = "The quote's id."),
-        ("Idempotency-Key" = String, Header, description = "1 to 255 visible ASCII characters, fresh for each new confirmation."),
+        ("cancellation_id" = travel_types::CancellationId, Path, description = "The quote's id."),
+        ("Idempotency-Key" = String, Header, pattern = "^[!-~]+$", min_length = 1, max_length = 255, description = "1 to 255 visible ASCII characters, fresh for each new confirmation."),
     ),
     responses(
         (status = 200, description = "The order is cancelled.", body = Envelope<Cancellation>),
-        (status = 202, description = "The outcome is not yet known.", body = Envelope<Cancellation>),
+        (status = 202, description = "The outcome is not yet known.", body = Envelope<Cancellation>, headers(("Location" = String, description = "The order, which settles by itself."))),
         (status = 400, description = "No Idempotency-Key.", body = ErrorBody),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
@@ -311,11 +328,7 @@ fn keyed(
             key: key.0,
         },
         fingerprint: fingerprint(path),
-        problem_json: headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .any(|value| value.contains("application/problem+json")),
+        problem_json: wants_problem_json(headers),
         path: path.to_owned(),
     }
 }

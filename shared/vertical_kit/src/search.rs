@@ -247,6 +247,9 @@ fn page(
 
 fn read_cursor(cursor: &str) -> Option<(SearchId, i64)> {
     let (id, position) = cursor.split_once('.')?;
-    let position = position.parse().ok().filter(|position| *position >= 0)?;
+    let position = Some(position)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
+        .parse()
+        .ok()?;
     Some((id.parse().ok()?, position))
 }
