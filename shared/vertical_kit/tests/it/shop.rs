@@ -56,21 +56,23 @@ async fn search(
     cx.success(StatusCode::OK, page.offers, page.meta)
 }
 
+fn as_supplier(supplier: &Arc<Scripted>) -> Arc<dyn Supplier> {
+    supplier.clone()
+}
+
+fn as_searcher(supplier: &Arc<Scripted>) -> Arc<dyn Searcher<()>> {
+    supplier.clone()
+}
+
 async fn build(context: Context) -> Result<App, StartError> {
     let suppliers = SUPPLIERS.lock().unwrap()[&context.data_dir].clone();
     let parts = DeskParts {
         vertical: "tours",
-        suppliers: suppliers
-            .iter()
-            .map(|supplier| -> Arc<dyn Supplier> { supplier.clone() })
-            .collect(),
+        suppliers: suppliers.iter().map(as_supplier).collect(),
         rules: Arc::new(NoRules),
     };
     let desk = Desk::open(&context, parts).await?;
-    let searchers: Searchers = suppliers
-        .iter()
-        .map(|supplier| -> Arc<dyn Searcher<()>> { supplier.clone() })
-        .collect();
+    let searchers: Searchers = suppliers.iter().map(as_searcher).collect();
     let (kit, _) = vertical_kit::routes::routes().split_for_parts();
     let kit = kit.with_state(desk.clone()).merge(
         Router::new()
