@@ -13,7 +13,7 @@ use supplier_client::{
 };
 use telemetry::{Correlation, Metrics};
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use travel_types::Clock;
 use travel_types::jiff::{ToSpan as _, tz::TimeZone};
 
@@ -127,14 +127,24 @@ async fn run(options: &UpOptions, ephemeral: Option<&Path>) -> Result<(), StartE
     Ok(())
 }
 
-/// Stops everything at once: each service drains by itself.
+/// How long the gateway drains alone, so that the requests it has still find their services.
+const HEAD_START: Duration = Duration::from_secs(3);
+
+/// Stops the gateway, then the services behind it. Each drains by itself.
 async fn stop_all(running: Vec<Running>) {
-    let stops: Vec<_> = running
-        .into_iter()
-        .map(|service| tokio::spawn(service.stop()))
-        .collect();
+    let mut stops = Vec::new();
+    // The gateway was started last.
+    for (index, service) in running.into_iter().rev().enumerate() {
+        let mut stop = tokio::spawn(service.stop());
+        if index == 0 {
+            drop(timeout(HEAD_START, &mut stop).await);
+        }
+        stops.push(stop);
+    }
     for stop in stops {
-        drop(stop.await);
+        if !stop.is_finished() {
+            drop(stop.await);
+        }
     }
 }
 

@@ -169,7 +169,7 @@ async fn every_key_is_listed_with_its_default_source_and_meaning_and_secrets_are
         assert_eq!(line, "http.drain_ms = 7000");
         let printed = process.printed();
         assert!(printed.contains("source: environment INTERLINE__ALL__HTTP__DRAIN_MS"));
-        assert!(printed.contains("default 8000"));
+        assert!(printed.contains("default 6000"));
         assert!(!printed.contains("s3cret") && printed.contains("store.url = \"***\""));
         for pair in printed.lines().collect::<Vec<_>>().chunks(2) {
             let meaning = pair[1].trim_start();

@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
 use storage::idempotency::StoredAnswer;
-use supplier_client::{Retry, SupplierError, SupplierErrorKind};
+use supplier_client::{Retry, Sent, SupplierError, SupplierErrorKind};
 use tracing::error;
 
 /// What the caller is told about a supplier's error. The supplier's own words go to the log; its code
@@ -37,6 +37,11 @@ pub(crate) fn supplier_failure(supplier: &str, failure: &SupplierError) -> ApiEr
         (Kind::RateLimited | Kind::Unavailable, _) => answer.retry_after(Duration::from_secs(1)),
         _ => answer,
     }
+}
+
+/// Whether the supplier may have done what it was asked to do although the call failed.
+pub(crate) fn may_have_acted(failure: &SupplierError) -> bool {
+    failure.kind == SupplierErrorKind::OutcomeUnknown || failure.sent == Sent::Maybe
 }
 
 /// Headers that belong to an answer and are given again with it.

@@ -1,47 +1,117 @@
 //! Cancelling: a quote that cancels nothing, and its confirmation, once per key, with the same care for
 //! unknown outcomes as an order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use serde_json::Map;
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
-use storage::idempotency::{self, Claim, StoredAnswer};
-use supplier_client::{Sent, SupplierError, SupplierErrorKind};
-use tracing::{Instrument, Span};
+use storage::idempotency::{Claim, StoredAnswer};
+use storage::{StoreError, Tx};
+use supplier_client::{CallCx, SupplierError, SupplierErrorKind};
 use travel_types::{CancellationId, Money, OrderId};
 
-use crate::answers::{give, keep, supplier_failure};
-use crate::desk::{Desk, call_within};
-use crate::ledger::{LedgerCancellation, LedgerOrder};
-use crate::ordering::{Keyed, lookup};
+use crate::Supplier;
+use crate::answers::{give, may_have_acted, supplier_failure};
+use crate::cancellation_ledger::LedgerCancellation;
+use crate::desk::{Desk, call_within, in_time};
+use crate::keyed::{Keyed, keep_in, repeated};
+use crate::ledger::LedgerOrder;
+use crate::ordering::{located, lookup};
 use crate::orders::OrderStatus;
 use crate::quotes::{Cancellation, CancellationStatus};
-use crate::supplier::CancellationOutcome;
+use crate::supplier::{CancellationOutcome, PlacedStatus};
 
 impl Desk {
-    /// Asks the supplier what cancelling would bring, and keeps the quote.
+    /// Asks the supplier what cancelling would bring, and keeps the quote; or gives the answer that the
+    /// same key got before.
     pub(crate) async fn quote_cancellation(
         &self,
         cx: &Cx,
         owner: &str,
-        id: OrderId,
-    ) -> Result<Cancellation, ApiError> {
-        let order = self.own_order(owner, id).await?;
-        cancellable(&order)?;
+        keyed: Option<Keyed>,
+        order: OrderId,
+    ) -> Result<Response, ApiError> {
+        let order = self.own_order(owner, order).await?;
+        let (desk, cx) = (self.clone(), cx.clone());
+        self.to_the_end(async move { desk.quote_once(&cx, keyed.as_ref(), &order).await })
+            .await
+    }
+
+    async fn quote_once(
+        &self,
+        cx: &Cx,
+        keyed: Option<&Keyed>,
+        order: &LedgerOrder,
+    ) -> Result<Response, ApiError> {
+        let id = CancellationId::new(&self.0.clock);
+        if let Some(keyed) = keyed {
+            let mut tx = self.0.db.begin().await?;
+            match self.claim(&mut tx, keyed, &id.to_string()).await? {
+                // A quote changes nothing: one that was never answered is asked for afresh.
+                Claim::New | Claim::Abandoned { .. } => tx.commit().await?,
+                other => {
+                    tx.rollback().await?;
+                    return repeated(other);
+                }
+            }
+        }
+        let quoted = self.quote(cx, id, order).await;
+        let mut tx = self.0.db.begin().await?;
+        let answer = match quoted {
+            Ok(quoted) => {
+                self.0.ledger.quote(&mut tx, &quoted).await?;
+                cx.success(StatusCode::CREATED, quoted.cancellation, Map::new())
+            }
+            Err(refusal) => Err(refusal),
+        };
+        let Some(keyed) = keyed else {
+            tx.commit().await?;
+            return answer;
+        };
+        let kept = keep_in(&mut tx, cx, keyed, answer).await?;
+        tx.commit().await?;
+        Ok(give(kept, false))
+    }
+
+    async fn quote(
+        &self,
+        cx: &Cx,
+        id: CancellationId,
+        order: &LedgerOrder,
+    ) -> Result<LedgerCancellation, ApiError> {
+        cancellable(order)?;
         let supplier = self.supplier(&order.order.supplier)?;
         let call = call_within(cx, self.0.numbers.order_deadline);
-        let quote = supplier
-            .quote_cancellation(&call, &lookup(&order))
-            .await
-            .map_err(|failure| refused(&order.order.supplier, &failure))?;
-        let penalty = penalty(order.order.total, quote.refund)?;
-        let quoted = LedgerCancellation {
+        let known = lookup(order);
+        let asked = supplier.quote_cancellation(&call, &known);
+        let quote = match in_time(&call, asked).await {
+            Ok(quote) => quote,
+            Err(failure) if self.cancelled_elsewhere(&call, order, &failure).await => {
+                let now = self.0.clock.now();
+                let mut tx = self.0.db.begin().await?;
+                let ledger = &self.0.ledger;
+                ledger
+                    .cancelled_elsewhere(&mut tx, order.order.id, now)
+                    .await?;
+                tx.commit().await?;
+                return Err(ApiError::new(&codes::CONFLICT)
+                    .message("The order is cancelled already.")
+                    .because(failure));
+            }
+            Err(failure) => return Err(refused(&order.order.supplier, &failure)),
+        };
+        let penalty = penalty(order.order.total, quote.refund).ok_or_else(|| {
+            ApiError::new(&codes::SUPPLIER_ERROR)
+                .message("The supplier quotes a refund that cannot be compared with what was paid.")
+        })?;
+        Ok(LedgerCancellation {
             cancellation: Cancellation {
-                id: CancellationId::new(&self.0.clock),
-                order_id: id,
+                id,
+                order_id: order.order.id,
                 status: CancellationStatus::Quoted,
                 refund: quote.refund,
                 penalty,
@@ -52,14 +122,31 @@ impl Desk {
                 created_at: self.0.clock.now(),
                 confirmed_at: None,
             },
-            owner: owner.to_owned(),
+            owner: order.owner.clone(),
             supplier: order.order.supplier.clone(),
             handle: quote.handle,
             final_after: None,
             checks: 0,
+        })
+    }
+
+    /// Whether the supplier refused because it has the order as cancelled, by hand say.
+    async fn cancelled_elsewhere(
+        &self,
+        call: &CallCx,
+        order: &LedgerOrder,
+        failure: &SupplierError,
+    ) -> bool {
+        use SupplierErrorKind::{NotFound, Refused};
+        if !matches!(failure.kind, Refused | NotFound) {
+            return false;
+        }
+        let Ok(supplier) = self.supplier(&order.order.supplier) else {
+            return false;
         };
-        self.0.ledger.quote(&quoted).await?;
-        Ok(quoted.cancellation)
+        let found = in_time(call, supplier.find_order(call, &lookup(order))).await;
+        found
+            .is_ok_and(|found| found.is_some_and(|placed| placed.status == PlacedStatus::Cancelled))
     }
 
     /// Carries a quote out, or gives the answer that the same key got before.
@@ -72,122 +159,134 @@ impl Desk {
     ) -> Result<Response, ApiError> {
         let quoted = self.own_cancellation(owner, id).await?;
         let order = self.own_order(owner, quoted.cancellation.order_id).await?;
-        let supplier = self.supplier(&quoted.supplier)?;
-        let timing = supplier.timing();
-        let sure_after = timing.longest_processing + timing.visibility_lag;
-        let now = self.0.clock.now();
-        let mut tx = self.0.db.begin().await?;
-        let claim = idempotency::claim(
-            &mut tx,
-            &keyed.key,
-            &keyed.fingerprint,
-            Some(&id.to_string()),
-            now,
-            self.0.numbers.order_deadline + Duration::from_secs(15),
-            self.0.numbers.keep_keys,
-        )
-        .await?;
-        match claim {
-            Claim::New => {}
-            Claim::Replay(answer) => return Ok(give(answer, true)),
-            Claim::OtherBody => return Err(ApiError::new(&codes::IDEMPOTENCY_KEY_REUSED)),
-            Claim::InProgress => {
-                return Err(ApiError::new(&codes::IDEMPOTENCY_KEY_IN_USE)
-                    .retry_after(Duration::from_secs(1)));
-            }
-            Claim::Abandoned { .. } => {
-                tx.commit().await?;
-                return Ok(give(self.finish(cx, &keyed, id, None).await?, true));
-            }
-        }
-        let taken = match takeable(&quoted.cancellation, now) {
-            Err(refusal) => Err(refusal),
-            Ok(()) => {
-                let next = self.0.numbers.order_deadline + self.0.numbers.first_question;
-                let taken = self
-                    .0
-                    .ledger
-                    .take_quote(
-                        &mut tx,
-                        &quoted.cancellation,
-                        now,
-                        self.in_future(next),
-                        self.in_future(self.0.numbers.order_deadline + sure_after),
-                    )
-                    .await?;
-                taken.then_some(()).ok_or_else(|| {
-                    ApiError::new(&codes::CONFLICT)
-                        .message("The order is cancelled already, or is being cancelled.")
-                })
-            }
-        };
-        if let Err(refusal) = taken {
-            let answer = keep(cx, keyed.problem_json, &keyed.path, Err(refusal)).await;
-            let answer = idempotency::finish(&mut tx, &keyed.key, &answer).await?;
-            tx.commit().await?;
-            return Ok(give(answer, false));
-        }
-        tx.commit().await?;
-        let desk = self.clone();
-        let cx = cx.clone();
-        let work = async move {
-            let failure = desk.carry_cancellation_out(&cx, &order, &quoted).await?;
-            desk.finish(&cx, &keyed, id, failure).await
-        };
-        let task = self.0.tasks.spawn(work.instrument(Span::current()));
-        let answer = task
+        let (desk, cx) = (self.clone(), cx.clone());
+        self.to_the_end(async move { desk.confirm_once(&cx, &keyed, &order, &quoted).await })
             .await
-            .map_err(|error| ApiError::new(&codes::INTERNAL_ERROR).because(error))??;
-        Ok(give(answer, false))
     }
 
-    /// Calls the supplier and writes down what came of it. The inner value is why it was refused.
-    async fn carry_cancellation_out(
+    async fn confirm_once(
         &self,
         cx: &Cx,
+        keyed: &Keyed,
         order: &LedgerOrder,
         quoted: &LedgerCancellation,
-    ) -> Result<Option<ApiError>, ApiError> {
-        let supplier = self.supplier(&quoted.supplier)?;
-        let call = call_within(cx, self.0.numbers.order_deadline);
-        let outcome = supplier
-            .confirm_cancellation(&call, &lookup(order), &quoted.handle)
-            .await;
-        match outcome {
-            Ok(outcome) => {
-                self.record_cancellation(order, quoted, &outcome)
-                    .await
-                    .map_err(ApiError::may_have_booked)?;
-                Ok(None)
+    ) -> Result<Response, ApiError> {
+        let id = quoted.cancellation.id;
+        let mut tx = self.0.db.begin().await?;
+        match self.claim(&mut tx, keyed, &id.to_string()).await? {
+            Claim::New => {}
+            Claim::Abandoned { .. } => {
+                tx.commit().await?;
+                return Ok(give(self.tell_cancellation(cx, keyed, id).await?, true));
             }
-            Err(failure) if failure.kind == SupplierErrorKind::OutcomeUnknown => {
+            other => {
+                tx.rollback().await?;
+                return repeated(other);
+            }
+        }
+        let supplier = match self.take(&mut tx, quoted).await? {
+            Ok(supplier) => supplier,
+            Err(refusal) => {
+                let answer = keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
+                tx.commit().await?;
+                return Ok(give(answer, false));
+            }
+        };
+        tx.commit().await?;
+        let call = call_within(cx, self.0.numbers.order_deadline);
+        let known = lookup(order);
+        let asked = supplier.confirm_cancellation(&call, &known, &quoted.handle);
+        let outcome = in_time(&call, asked).await;
+        let recorded = match outcome {
+            Ok(outcome) => self.record_cancellation(order, quoted, &outcome).await,
+            Err(failure) if may_have_acted(&failure) => {
                 tracing::warn!(order = %order.order.id, %failure, "the cancellation's outcome is unknown");
-                let timing = supplier.timing();
-                let wait = match failure.sent {
-                    Sent::Answered => timing.visibility_lag,
-                    Sent::No | Sent::Maybe => timing.longest_processing + timing.visibility_lag,
-                };
                 let now = self.0.clock.now();
                 let next = self.in_future(self.0.numbers.first_question);
-                let final_after = self.in_future(wait);
+                let final_after = self.in_future(sure_after(supplier.as_ref()));
                 self.0
                     .ledger
                     .cancellation_unknown(&quoted.cancellation, now, next, final_after)
-                    .await?;
-                Ok(None)
+                    .await
             }
             Err(failure) => {
-                let refusal = refused(&quoted.supplier, &failure);
-                let now = self.0.clock.now();
-                let mut tx = self.0.db.begin().await?;
-                self.0
-                    .ledger
-                    .not_cancelled(&mut tx, &quoted.cancellation, refusal.code(), now)
+                let answer = self
+                    .not_cancelled(cx, keyed, order, quoted, &failure)
                     .await?;
-                tx.commit().await?;
-                Ok(Some(refusal))
+                return Ok(give(answer, false));
             }
+        };
+        recorded.map_err(|error| ApiError::from(error).may_have_booked())?;
+        Ok(give(self.tell_cancellation(cx, keyed, id).await?, false))
+    }
+
+    /// Takes a quote to be carried out by its supplier, or says why it cannot be.
+    async fn take(
+        &self,
+        tx: &mut Tx,
+        quoted: &LedgerCancellation,
+    ) -> Result<Result<Arc<dyn Supplier>, ApiError>, ApiError> {
+        let now = self.0.clock.now();
+        let supplier = match takeable(&quoted.cancellation, now)
+            .and_then(|()| self.supplier(&quoted.supplier))
+        {
+            Ok(supplier) => supplier,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let deadline = self.0.numbers.order_deadline;
+        let taken = self
+            .0
+            .ledger
+            .take_quote(
+                tx,
+                &quoted.cancellation,
+                now,
+                self.in_future(deadline + self.0.numbers.first_question),
+                self.in_future(deadline + sure_after(supplier.as_ref())),
+            )
+            .await;
+        let conflict = || {
+            ApiError::new(&codes::CONFLICT)
+                .message("The order is cancelled already, or is being cancelled.")
+        };
+        match taken {
+            Ok(true) => Ok(Ok(supplier)),
+            Ok(false) => Ok(Err(conflict())),
+            // The quote was carried out, without success, between reading and taking it.
+            Err(StoreError::Conflict) => Err(conflict()),
+            Err(error) => Err(error.into()),
         }
+    }
+
+    /// Writes a refusal down and makes the answer.
+    async fn not_cancelled(
+        &self,
+        cx: &Cx,
+        keyed: &Keyed,
+        order: &LedgerOrder,
+        quoted: &LedgerCancellation,
+        failure: &SupplierError,
+    ) -> Result<StoredAnswer, ApiError> {
+        let refusal = refused(&quoted.supplier, failure);
+        let call = call_within(cx, self.0.numbers.first_question);
+        let elsewhere = self.cancelled_elsewhere(&call, order, failure).await;
+        let now = self.0.clock.now();
+        let mut tx = self.0.db.begin().await?;
+        let (ledger, quoted) = (&self.0.ledger, &quoted.cancellation);
+        let code = refusal.code().to_owned();
+        if !ledger.not_cancelled(&mut tx, quoted, &code, now).await? {
+            // The settler was faster, and what it wrote down stands.
+            tx.rollback().await?;
+            return self.tell_cancellation(cx, keyed, quoted.id).await;
+        }
+        if elsewhere {
+            ledger
+                .cancelled_elsewhere(&mut tx, quoted.order_id, now)
+                .await?;
+        }
+        let kept = keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
+        tx.commit().await?;
+        Ok(kept)
     }
 
     /// Writes a known outcome down.
@@ -196,70 +295,71 @@ impl Desk {
         order: &LedgerOrder,
         quoted: &LedgerCancellation,
         outcome: &CancellationOutcome,
-    ) -> Result<(), ApiError> {
+    ) -> Result<(), StoreError> {
         let now = self.0.clock.now();
+        let ledger = &self.0.ledger;
+        let quoted = &quoted.cancellation;
         let mut tx = self.0.db.begin().await?;
         match outcome {
             CancellationOutcome::Cancelled { refund } => {
-                let penalty = penalty(order.order.total, *refund)?;
-                self.0
-                    .ledger
-                    .cancelled(&mut tx, &quoted.cancellation, *refund, penalty, now)
+                // It is carried out, whatever is said about the money: then the quote stands, and the
+                // history keeps the supplier's words for those who reconcile.
+                let (money, note) = match penalty(order.order.total, *refund) {
+                    Some(penalty) => ((*refund, penalty), None),
+                    None => {
+                        let (amount, currency) = (refund.amount(), refund.currency().code());
+                        let note = format!("the supplier states a refund of {amount} {currency}");
+                        tracing::error!(order = %quoted.order_id, note, "a refund does not fit");
+                        ((quoted.refund, quoted.penalty), Some(note))
+                    }
+                };
+                ledger
+                    .cancelled(&mut tx, quoted, money, note.as_deref(), now)
                     .await?;
             }
             CancellationOutcome::NotCancelled => {
-                self.0
-                    .ledger
-                    .not_cancelled(&mut tx, &quoted.cancellation, "NOT_CANCELLED", now)
-                    .await?;
+                let code = "NOT_CANCELLED";
+                ledger.not_cancelled(&mut tx, quoted, code, now).await?;
             }
         }
-        tx.commit().await?;
-        Ok(())
+        tx.commit().await
     }
 
-    /// Makes the answer and keeps it for the key.
-    async fn finish(
+    /// Tells how a cancellation stands, and keeps that for the key. A store that fails meanwhile is no
+    /// answer to keep.
+    async fn tell_cancellation(
         &self,
         cx: &Cx,
         keyed: &Keyed,
         id: CancellationId,
-        refusal: Option<ApiError>,
     ) -> Result<StoredAnswer, ApiError> {
-        let answer = match refusal {
-            Some(refusal) => Err(refusal),
-            None => self.cancellation_state(cx, id).await,
-        };
-        let kept = keep(cx, keyed.problem_json, &keyed.path, answer).await;
-        let mut tx = self.0.db.begin().await?;
-        let kept = idempotency::finish(&mut tx, &keyed.key, &kept).await?;
-        tx.commit().await?;
-        Ok(kept)
+        let unread = |error: StoreError| ApiError::from(error).may_have_booked();
+        let answer = self.cancellation_state(cx, id).await.map_err(unread)?;
+        self.keep_answer(cx, keyed, answer).await.map_err(unread)
     }
 
-    async fn cancellation_state(&self, cx: &Cx, id: CancellationId) -> Result<Response, ApiError> {
-        let stored = self.0.ledger.cancellation(id).await?;
-        let cancellation = stored
-            .ok_or_else(|| ApiError::new(&codes::NOT_FOUND))?
-            .cancellation;
+    async fn cancellation_state(
+        &self,
+        cx: &Cx,
+        id: CancellationId,
+    ) -> Result<Result<Response, ApiError>, StoreError> {
+        let Some(stored) = self.0.ledger.cancellation(id).await? else {
+            return Ok(Err(ApiError::new(&codes::NOT_FOUND)));
+        };
+        let cancellation = stored.cancellation;
         let status = match cancellation.status {
             CancellationStatus::Confirmed => StatusCode::OK,
             CancellationStatus::Pending => StatusCode::ACCEPTED,
             CancellationStatus::Quoted | CancellationStatus::Failed => {
-                return Err(ApiError::new(&codes::SUPPLIER_REFUSED).message(
+                return Ok(Err(ApiError::new(&codes::SUPPLIER_REFUSED).message(
                     "The supplier did not cancel the order; it stands. Ask for a new quote.",
-                ));
+                )));
             }
         };
-        let location = format!(
-            "/api/v1/{}/orders/{}",
-            self.0.vertical, cancellation.order_id
-        );
-        let mut response = cx.success(status, cancellation, Map::new())?;
-        if let Ok(location) = HeaderValue::from_str(&location) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        Ok(response)
+        let order = cancellation.order_id;
+        let location = format!("/api/v1/{}/orders/{order}", self.0.vertical);
+        let answer = cx.success(status, cancellation, Map::new());
+        Ok(answer.map(|response| located(response, &location)))
     }
 
     /// An order that the caller owns; absent and foreign ones are answered alike.
@@ -324,11 +424,15 @@ fn takeable(quoted: &Cancellation, now: travel_types::jiff::Timestamp) -> Result
     }
 }
 
-/// What is lost: what was paid less what comes back.
-fn penalty(paid: Money, refund: Money) -> Result<Money, ApiError> {
-    paid.minus(refund).map_err(|error| {
-        ApiError::new(&codes::SUPPLIER_ERROR)
-            .message("The supplier quotes a refund that cannot be compared with what was paid.")
-            .because(error)
-    })
+/// What is lost: what was paid less what comes back. None when the two cannot be compared: another
+/// currency, or more than was paid.
+fn penalty(paid: Money, refund: Money) -> Option<Money> {
+    let penalty = paid.minus(refund).ok()?;
+    (penalty.minor() >= 0 && refund.minor() >= 0).then_some(penalty)
+}
+
+/// How long after a call "not cancelled" may still become "cancelled".
+fn sure_after(supplier: &dyn Supplier) -> Duration {
+    let timing = supplier.timing();
+    timing.longest_processing + timing.visibility_lag
 }

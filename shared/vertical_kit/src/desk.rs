@@ -7,7 +7,8 @@ use std::time::Duration;
 use service_kit::{ApiError, Context, Cx, StartError, error::codes};
 use settings::Settings;
 use storage::{Db, Migration};
-use supplier_client::CallCx;
+use supplier_client::{CallCx, SupplierError, SupplierErrorKind};
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use travel_types::jiff::civil::Date;
@@ -17,7 +18,7 @@ use crate::ledger::Ledger;
 use crate::{Offer, Supplier};
 
 /// The kit's tables.
-const MIGRATIONS: &[Migration] = &[Migration {
+pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
     version: 1,
     name: "offers_orders",
     sql: include_str!("../migrations/0001_offers_orders.sql"),
@@ -149,6 +150,22 @@ impl Desk {
 
 /// Time kept back from the caller's deadline for our own writing and the way home.
 const MARGIN: Duration = Duration::from_millis(150);
+
+/// What a call may take beyond its deadline to say by itself that it is over, and what it has sent.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// Ends a call at its deadline, also where an adapter forgets to.
+pub(crate) async fn in_time<T>(
+    call: &CallCx,
+    work: impl Future<Output = Result<T, SupplierError>>,
+) -> Result<T, SupplierError> {
+    timeout_at(call.deadline + GRACE, work)
+        .await
+        .unwrap_or_else(|_| {
+            let late = "no answer by the deadline";
+            Err(SupplierError::new(SupplierErrorKind::Timeout, late))
+        })
+}
 
 /// A call that ends in time for the caller, and within `limit`.
 pub(crate) fn call_within(cx: &Cx, limit: Duration) -> CallCx {

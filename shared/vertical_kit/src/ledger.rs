@@ -1,4 +1,4 @@
-//! The ledger of orders and cancellations. Every change of state is a conditional update together with
+//! The ledger of orders; that of cancellations is `cancellation_ledger`. Every change of state is a conditional update together with
 //! its line of history, so that two workers never both make it, and no late answer moves an order out of
 //! a final state.
 
@@ -7,11 +7,10 @@ use std::time::Duration;
 use serde_json::Value;
 use storage::{AnyRow, Db, Row as _, StoreError, Tx, to_micros};
 use travel_types::jiff::Timestamp;
-use travel_types::{CancellationId, Money, OrderId};
+use travel_types::{Money, OrderId};
 
 use crate::offer_store::{instant, maybe_instant};
 use crate::orders::{HistoryEntry, Order, OrderStatus};
-use crate::quotes::{Cancellation, CancellationStatus};
 use crate::supplier::PlacedOrder;
 
 /// An order with what only the kit and the adapter need to know.
@@ -46,32 +45,24 @@ impl Phase {
     }
 }
 
-/// A cancellation with what only the kit and the adapter need to know.
-#[derive(Clone, Debug)]
-pub(crate) struct LedgerCancellation {
-    pub(crate) cancellation: Cancellation,
-    pub(crate) owner: String,
-    pub(crate) supplier: String,
-    pub(crate) handle: Value,
-    pub(crate) final_after: Option<Timestamp>,
-    pub(crate) checks: u32,
-}
-
-fn corrupt(what: &str) -> StoreError {
+pub(crate) fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt(what.to_owned())
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &AnyRow, column: &str) -> Result<T, StoreError> {
+pub(crate) fn json<T: serde::de::DeserializeOwned>(
+    row: &AnyRow,
+    column: &str,
+) -> Result<T, StoreError> {
     serde_json::from_str(row.try_get(column)?).map_err(|_| corrupt(column))
 }
 
-fn id<T: std::str::FromStr>(row: &AnyRow, column: &str) -> Result<T, StoreError> {
+pub(crate) fn id<T: std::str::FromStr>(row: &AnyRow, column: &str) -> Result<T, StoreError> {
     row.try_get::<&str, _>(column)?
         .parse()
         .map_err(|_| corrupt(column))
 }
 
-fn money(row: &AnyRow, column: &str) -> Result<Money, StoreError> {
+pub(crate) fn money(row: &AnyRow, column: &str) -> Result<Money, StoreError> {
     let currency = row
         .try_get::<&str, _>("currency")?
         .parse()
@@ -116,34 +107,10 @@ fn read_order(
     })
 }
 
-fn read_cancellation(row: &AnyRow) -> Result<LedgerCancellation, StoreError> {
-    let status =
-        CancellationStatus::read(row.try_get("status")?).ok_or_else(|| corrupt("status"))?;
-    let checks: i64 = row.try_get("checks")?;
-    Ok(LedgerCancellation {
-        cancellation: Cancellation {
-            id: id(row, "id")?,
-            order_id: id(row, "order_id")?,
-            status,
-            refund: money(row, "refund_minor")?,
-            penalty: money(row, "penalty_minor")?,
-            refund_to: row.try_get("refund_to")?,
-            expires_at: instant(row, "expires_at")?,
-            created_at: instant(row, "created_at")?,
-            confirmed_at: maybe_instant(row, "confirmed_at")?,
-        },
-        owner: row.try_get("owner")?,
-        supplier: row.try_get("supplier")?,
-        handle: json(row, "handle")?,
-        final_after: maybe_instant(row, "final_after")?,
-        checks: u32::try_from(checks).unwrap_or(u32::MAX),
-    })
-}
-
 /// The orders and cancellations of one vertical.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
-    db: Db,
+    pub(crate) db: Db,
     vertical: &'static str,
 }
 
@@ -304,6 +271,31 @@ impl Ledger {
         Ok(changed)
     }
 
+    /// Gives up an order that was never sent. False when it has been sent meanwhile, or was settled: the
+    /// caller's row may be older than the store's.
+    pub(crate) async fn give_up(
+        &self,
+        tx: &mut Tx,
+        id: OrderId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let code = "ABANDONED";
+        let changed = storage::query(
+            "UPDATE orders SET status = 'failed', phase = 'settled', failure = $2, \
+             next_check_at = NULL WHERE id = $1 AND status = 'pending' AND phase = 'intended'",
+        )
+        .bind(id.to_string())
+        .bind(code)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected()
+            == 1;
+        if changed {
+            write_history(tx, id, now, "failed", Some(code)).await?;
+        }
+        Ok(changed)
+    }
+
     /// Puts the next question about an order off.
     pub(crate) async fn ask_later(&self, id: OrderId, next: Timestamp) -> Result<(), StoreError> {
         storage::query(
@@ -335,10 +327,9 @@ impl Ledger {
         .bind(to_micros(lease))
         .bind(i64::from(limit))
         .fetch_all(self.db.pool())
-        .await?
-        .iter()
-        .map(|row| read_order(row, self.vertical, Vec::new()))
-        .collect()
+        .await
+        .map(|rows| readable(&rows, |row| read_order(row, self.vertical, Vec::new())))
+        .map_err(StoreError::from)
     }
 
     /// One order with its history.
@@ -396,216 +387,9 @@ impl Ledger {
         }
         Ok(orders)
     }
-
-    /// Keeps a cancellation quote.
-    pub(crate) async fn quote(&self, quoted: &LedgerCancellation) -> Result<(), StoreError> {
-        let public = &quoted.cancellation;
-        storage::query(
-            "INSERT INTO cancellations (id, order_id, owner, supplier, status, handle, \
-             refund_minor, penalty_minor, currency, refund_to, created_at, expires_at, checks) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)",
-        )
-        .bind(public.id.to_string())
-        .bind(public.order_id.to_string())
-        .bind(quoted.owner.clone())
-        .bind(quoted.supplier.clone())
-        .bind(public.status.as_str())
-        .bind(quoted.handle.to_string())
-        .bind(public.refund.minor())
-        .bind(public.penalty.minor())
-        .bind(public.refund.currency().code())
-        .bind(public.refund_to.clone())
-        .bind(to_micros(public.created_at))
-        .bind(to_micros(public.expires_at))
-        .execute(self.db.pool())
-        .await?;
-        Ok(())
-    }
-
-    /// One cancellation.
-    pub(crate) async fn cancellation(
-        &self,
-        id: CancellationId,
-    ) -> Result<Option<LedgerCancellation>, StoreError> {
-        storage::query("SELECT * FROM cancellations WHERE id = $1")
-            .bind(id.to_string())
-            .fetch_optional(self.db.pool())
-            .await?
-            .as_ref()
-            .map(read_cancellation)
-            .transpose()
-    }
-
-    /// Takes a quote to be carried out. False when it was taken before, or another quote of the same
-    /// order is being carried out, or the order is not confirmed.
-    pub(crate) async fn take_quote(
-        &self,
-        tx: &mut Tx,
-        quoted: &Cancellation,
-        now: Timestamp,
-        next_check: Timestamp,
-        final_after: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let order = storage::query(
-            "UPDATE orders SET cancelling = $2 \
-             WHERE id = $1 AND status = 'confirmed' AND cancelling IS NULL",
-        )
-        .bind(quoted.order_id.to_string())
-        .bind(quoted.id.to_string())
-        .execute(&mut **tx)
-        .await?
-        .rows_affected();
-        if order != 1 {
-            return Ok(false);
-        }
-        let quote = storage::query(
-            "UPDATE cancellations SET status = 'pending', next_check_at = $2, final_after = $3 \
-             WHERE id = $1 AND status = 'quoted'",
-        )
-        .bind(quoted.id.to_string())
-        .bind(to_micros(next_check))
-        .bind(to_micros(final_after))
-        .execute(&mut **tx)
-        .await?
-        .rows_affected();
-        if quote != 1 {
-            return Err(StoreError::Conflict);
-        }
-        write_history(tx, quoted.order_id, now, "cancellation_sent", None).await?;
-        Ok(true)
-    }
-
-    /// Remembers that a cancellation's outcome is unknown.
-    pub(crate) async fn cancellation_unknown(
-        &self,
-        quoted: &Cancellation,
-        now: Timestamp,
-        next_check: Timestamp,
-        final_after: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
-        storage::query(
-            "UPDATE cancellations SET next_check_at = $2, final_after = $3 \
-             WHERE id = $1 AND status = 'pending'",
-        )
-        .bind(quoted.id.to_string())
-        .bind(to_micros(next_check))
-        .bind(to_micros(final_after))
-        .execute(&mut *tx)
-        .await?;
-        write_history(
-            &mut tx,
-            quoted.order_id,
-            now,
-            "cancellation_outcome_unknown",
-            None,
-        )
-        .await?;
-        tx.commit().await
-    }
-
-    /// A pending cancellation was carried out, with this refund.
-    pub(crate) async fn cancelled(
-        &self,
-        tx: &mut Tx,
-        quoted: &Cancellation,
-        refund: Money,
-        penalty: Money,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let changed = storage::query(
-            "UPDATE cancellations SET status = 'confirmed', refund_minor = $2, penalty_minor = $3, \
-             confirmed_at = $4, next_check_at = NULL WHERE id = $1 AND status = 'pending'",
-        )
-        .bind(quoted.id.to_string())
-        .bind(refund.minor())
-        .bind(penalty.minor())
-        .bind(to_micros(now))
-        .execute(&mut **tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if changed {
-            storage::query(
-                "UPDATE orders SET status = 'cancelled' WHERE id = $1 AND status = 'confirmed'",
-            )
-            .bind(quoted.order_id.to_string())
-            .execute(&mut **tx)
-            .await?;
-            write_history(tx, quoted.order_id, now, "cancelled", None).await?;
-        }
-        Ok(changed)
-    }
-
-    /// A pending cancellation was not carried out: the order stands and may be quoted again.
-    pub(crate) async fn not_cancelled(
-        &self,
-        tx: &mut Tx,
-        quoted: &Cancellation,
-        code: &str,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let changed = storage::query(
-            "UPDATE cancellations SET status = 'failed', next_check_at = NULL \
-             WHERE id = $1 AND status = 'pending'",
-        )
-        .bind(quoted.id.to_string())
-        .execute(&mut **tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if changed {
-            storage::query("UPDATE orders SET cancelling = NULL WHERE id = $1 AND cancelling = $2")
-                .bind(quoted.order_id.to_string())
-                .bind(quoted.id.to_string())
-                .execute(&mut **tx)
-                .await?;
-            write_history(tx, quoted.order_id, now, "cancellation_failed", Some(code)).await?;
-        }
-        Ok(changed)
-    }
-
-    /// Puts the next question about a cancellation off.
-    pub(crate) async fn ask_about_cancellation_later(
-        &self,
-        id: CancellationId,
-        next: Timestamp,
-    ) -> Result<(), StoreError> {
-        storage::query(
-            "UPDATE cancellations SET next_check_at = $2, checks = checks + 1 \
-             WHERE id = $1 AND status = 'pending'",
-        )
-        .bind(id.to_string())
-        .bind(to_micros(next))
-        .execute(self.db.pool())
-        .await?;
-        Ok(())
-    }
-
-    /// Cancellations whose outcome is to be asked for now, leased as orders are.
-    pub(crate) async fn due_cancellations(
-        &self,
-        now: Timestamp,
-        lease: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<LedgerCancellation>, StoreError> {
-        storage::query(
-            "UPDATE cancellations SET next_check_at = $2 WHERE next_check_at <= $1 AND id IN \
-             (SELECT id FROM cancellations WHERE next_check_at <= $1 \
-              ORDER BY next_check_at LIMIT $3) RETURNING *",
-        )
-        .bind(to_micros(now))
-        .bind(to_micros(lease))
-        .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
-        .await?
-        .iter()
-        .map(read_cancellation)
-        .collect()
-    }
 }
 
-async fn write_history(
+pub(crate) async fn write_history(
     tx: &mut Tx,
     order: OrderId,
     at: Timestamp,
@@ -626,9 +410,124 @@ async fn write_history(
     Ok(())
 }
 
+/// The rows that can be read. One that cannot, written by a newer version say, must not keep the others
+/// of its batch from being settled.
+pub(crate) fn readable<T>(
+    rows: &[AnyRow],
+    read: impl Fn(&AnyRow) -> Result<T, StoreError>,
+) -> Vec<T> {
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        match read(row) {
+            Ok(one) => all.push(one),
+            Err(error) => tracing::error!(%error, "a row of the ledger is left out"),
+        }
+    }
+    all
+}
+
 /// The wait before the next question: doubled each time, within bounds.
 pub(crate) fn next_wait(checks: u32, first: Duration, longest: Duration) -> Duration {
     first
         .saturating_mul(2_u32.saturating_pow(checks.min(16)))
         .min(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use storage::StoreOptions;
+    use travel_types::{Clock, OfferId};
+
+    use super::*;
+
+    async fn ledger() -> Ledger {
+        let db = Db::open(&StoreOptions::new("sqlite::memory:"))
+            .await
+            .unwrap();
+        db.migrate("vertical_kit", crate::desk::MIGRATIONS)
+            .await
+            .unwrap();
+        Ledger::new(db, "tours")
+    }
+
+    async fn intend(ledger: &Ledger, clock: &Clock) -> LedgerOrder {
+        let order = LedgerOrder {
+            order: Order {
+                id: OrderId::new(clock),
+                vertical: "tours".to_owned(),
+                supplier: "first".to_owned(),
+                supplier_reference: None,
+                status: OrderStatus::Pending,
+                failure: None,
+                offer_id: OfferId::new(clock),
+                reference: None,
+                total: Money::new(100, "GBP".parse().unwrap()),
+                travellers: Vec::new(),
+                contact: serde_json::from_value(json!({"email": "a@b.test", "phone": "+441"}))
+                    .unwrap(),
+                details: json!({}),
+                created_at: clock.now(),
+                history: Vec::new(),
+            },
+            owner: "usr_1".to_owned(),
+            phase: Phase::Intended,
+            handle: json!({}),
+            final_after: None,
+            checks: 0,
+        };
+        let mut tx = ledger.db.begin().await.unwrap();
+        ledger.intend(&mut tx, &order, clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        order
+    }
+
+    #[tokio::test]
+    async fn an_order_that_was_sent_since_it_was_read_is_not_given_up() {
+        let clock = Clock::manual("2026-12-01T10:30:00Z".parse().unwrap());
+        let ledger = ledger().await;
+        let now = clock.now();
+        let slow = intend(&ledger, &clock).await;
+        let later = clock.after(Duration::from_secs(60));
+        let due = ledger.due_orders(now, later, 16).await.unwrap();
+        assert_eq!(due.first().map(|due| due.phase), Some(Phase::Intended));
+        // Its process is slow, but not dead.
+        let (id, total) = (slow.order.id, slow.order.total);
+        let sent = ledger
+            .mark_sent(id, total, &slow.handle, now, later, later)
+            .await;
+        assert!(sent.unwrap());
+        let mut tx = ledger.db.begin().await.unwrap();
+        assert!(!ledger.give_up(&mut tx, slow.order.id, now).await.unwrap());
+        tx.rollback().await.unwrap();
+
+        let dead = intend(&ledger, &clock).await;
+        let mut tx = ledger.db.begin().await.unwrap();
+        assert!(ledger.give_up(&mut tx, dead.order.id, now).await.unwrap());
+        tx.commit().await.unwrap();
+        let (id, total) = (dead.order.id, dead.order.total);
+        let sent = ledger
+            .mark_sent(id, total, &dead.handle, now, later, later)
+            .await;
+        assert!(!sent.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_keeps_no_other_from_being_settled() {
+        let clock = Clock::manual("2026-12-01T10:30:00Z".parse().unwrap());
+        let ledger = ledger().await;
+        let odd = intend(&ledger, &clock).await;
+        let good = intend(&ledger, &clock).await;
+        storage::query("UPDATE orders SET phase = 'of a newer version' WHERE id = $1")
+            .bind(odd.order.id.to_string())
+            .execute(ledger.db.pool())
+            .await
+            .unwrap();
+        let due = ledger
+            .due_orders(clock.now(), clock.now(), 16)
+            .await
+            .unwrap();
+        let ids: Vec<OrderId> = due.iter().map(|due| due.order.id).collect();
+        assert_eq!(ids, [good.order.id]);
+    }
 }

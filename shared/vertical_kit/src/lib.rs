@@ -4,8 +4,10 @@
 //! means: its search, its details, its rules, its suppliers.
 
 mod answers;
+mod cancellation_ledger;
 mod cancelling;
 mod desk;
+mod keyed;
 mod ledger;
 mod offer_store;
 mod offers;

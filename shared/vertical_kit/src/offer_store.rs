@@ -152,9 +152,10 @@ pub(crate) async fn purge(db: &Db, now: Timestamp, grace: Duration) -> Result<()
         .ok()
         .and_then(|grace| now.checked_sub(grace).ok())
         .map_or(0, to_micros);
+    // An offer stays as long as its search: a page without it would count the others wrongly.
     for statement in [
-        "DELETE FROM offers WHERE expires_at < $1",
         "DELETE FROM searches WHERE expires_at < $1",
+        "DELETE FROM offers WHERE expires_at < $1 AND search_id NOT IN (SELECT id FROM searches)",
     ] {
         storage::query(statement)
             .bind(before)

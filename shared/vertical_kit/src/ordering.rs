@@ -1,5 +1,5 @@
 //! Placing an order: once per key, with the intent on disk before the supplier is called and the result
-//! after it. The call runs in a task of its own: a caller who hangs up does not stop what may cost money.
+//! after it.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
 use storage::StoreError;
-use storage::idempotency::{self, Claim, IdempotencyKey, StoredAnswer};
-use supplier_client::{Sent, SupplierError, SupplierErrorKind};
-use tracing::{Instrument, Span};
+use storage::idempotency::{Claim, StoredAnswer};
+use supplier_client::{SupplierError, SupplierErrorKind};
 use travel_types::jiff::Timestamp;
 use travel_types::{FieldErrors, Money, OfferId, OrderId};
 
-use crate::answers::{give, keep, supplier_failure};
-use crate::desk::{Desk, call_within};
+use crate::answers::{give, may_have_acted, supplier_failure};
+use crate::desk::{Desk, call_within, in_time};
+use crate::keyed::{Keyed, keep_in, repeated};
 use crate::ledger::{LedgerOrder, Phase};
 use crate::offer_store::{self, StoredOffer};
 use crate::orders::{NewOrder, Order, OrderStatus};
@@ -37,14 +37,6 @@ impl From<StoreError> for Ended {
     }
 }
 
-/// Who asks, with which key, for which body.
-pub(crate) struct Keyed {
-    pub(crate) key: IdempotencyKey,
-    pub(crate) fingerprint: String,
-    pub(crate) problem_json: bool,
-    pub(crate) path: String,
-}
-
 /// What is left of the caller's time when an unknown outcome is worth one question at once.
 const WORTH_ASKING: Duration = Duration::from_millis(300);
 
@@ -57,56 +49,69 @@ impl Desk {
         keyed: Keyed,
         wanted: NewOrder,
     ) -> Result<Response, ApiError> {
-        let offer = self.check(&wanted).await?;
+        let (desk, cx, owner) = (self.clone(), cx.clone(), owner.to_owned());
+        self.to_the_end(async move { desk.place_once(&cx, &owner, &keyed, &wanted).await })
+            .await
+    }
+
+    async fn place_once(
+        &self,
+        cx: &Cx,
+        owner: &str,
+        keyed: &Keyed,
+        wanted: &NewOrder,
+    ) -> Result<Response, ApiError> {
+        let stored = match wanted.offer_id.parse::<OfferId>() {
+            Ok(id) => offer_store::find(&self.0.db, id).await?,
+            Err(_) => None,
+        };
         let id = OrderId::new(&self.0.clock);
-        let subject = id.to_string();
-        let now = self.0.clock.now();
         let mut tx = self.0.db.begin().await?;
-        let claim = idempotency::claim(
-            &mut tx,
-            &keyed.key,
-            &keyed.fingerprint,
-            Some(&subject),
-            now,
-            self.0.numbers.order_deadline + Duration::from_secs(15),
-            self.0.numbers.keep_keys,
-        )
-        .await?;
-        match claim {
+        match self.claim(&mut tx, keyed, &id.to_string()).await? {
             Claim::New => {}
-            other => {
+            Claim::Abandoned { subject } => {
                 tx.commit().await?;
-                return self.repeated(cx, keyed, other).await;
+                // The first attempt's process died. Its order is in the ledger, and the settler finds
+                // out what became of it: tell how it stands.
+                let id = subject.and_then(|subject| subject.parse().ok());
+                let id = id.ok_or_else(|| {
+                    ApiError::new(&codes::INTERNAL_ERROR).because("abandoned key without order")
+                })?;
+                return Ok(give(self.tell(cx, keyed, id).await?, true));
+            }
+            other => {
+                tx.rollback().await?;
+                return repeated(other);
             }
         }
-        let order = match offer.and_then(|offer| self.intent(id, owner, offer, &wanted)) {
-            Ok(order) => order,
-            Err(refusal) => {
+        // Only a new request is checked: what was answered once is answered so again, whatever has
+        // become of the offer, or of a traveller's age, since.
+        let order = match self.check(wanted, stored) {
+            Ok(Ok(offer)) => self.intent(id, owner, offer, wanted),
+            Ok(Err(refusal)) => {
                 // The handler's own answer: it is kept for the key, but there is no order.
-                let answer = keep(cx, keyed.problem_json, &keyed.path, Err(refusal)).await;
-                let answer = idempotency::finish(&mut tx, &keyed.key, &answer).await?;
+                let answer = keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
                 tx.commit().await?;
                 return Ok(give(answer, false));
+            }
+            Err(invalid) => {
+                tx.rollback().await?;
+                return Err(invalid);
             }
         };
         let abandoned_at = self.in_future(self.0.numbers.abandoned);
         self.0.ledger.intend(&mut tx, &order, abandoned_at).await?;
         tx.commit().await?;
-        let desk = self.clone();
-        let cx = cx.clone();
-        let work = async move {
-            let outcome = desk.carry_out(&cx, order, &wanted).await;
-            desk.answer(&cx, keyed, id, outcome).await
-        };
-        let task = self.0.tasks.spawn(work.instrument(Span::current()));
-        let answer = task
-            .await
-            .map_err(|error| ApiError::new(&codes::INTERNAL_ERROR).because(error))??;
-        Ok(give(answer, false))
+        let outcome = self.carry_out(cx, order, wanted).await;
+        Ok(give(self.answer(cx, keyed, id, outcome).await?, false))
     }
 
     /// Refusals that are not kept for the key (422 by validation), and the offer if it can be ordered.
-    async fn check(&self, wanted: &NewOrder) -> Result<Result<StoredOffer, ApiError>, ApiError> {
+    fn check(
+        &self,
+        wanted: &NewOrder,
+        stored: Option<StoredOffer>,
+    ) -> Result<Result<StoredOffer, ApiError>, ApiError> {
         let today = self
             .0
             .clock
@@ -139,10 +144,6 @@ impl Desk {
             "INVALID",
             "must have 1 to 64 characters, none of them control characters",
         );
-        let stored = match wanted.offer_id.parse::<OfferId>() {
-            Ok(id) => offer_store::find(&self.0.db, id).await?,
-            Err(_) => None,
-        };
         if let Some(stored) = &stored
             && errors.is_empty()
         {
@@ -173,9 +174,9 @@ impl Desk {
         owner: &str,
         stored: StoredOffer,
         wanted: &NewOrder,
-    ) -> Result<LedgerOrder, ApiError> {
+    ) -> LedgerOrder {
         let StoredOffer { offer, handle } = stored;
-        Ok(LedgerOrder {
+        LedgerOrder {
             order: Order {
                 id,
                 vertical: self.0.vertical.to_owned(),
@@ -197,7 +198,7 @@ impl Desk {
             handle,
             final_after: None,
             checks: 0,
-        })
+        }
     }
 
     /// Re-prices, then orders. `Ok` when the order is in the ledger with a known or unknown outcome.
@@ -212,8 +213,7 @@ impl Desk {
         let call = call_within(cx, self.0.numbers.order_deadline);
         let refused =
             |failure: SupplierError| Ended::Refused(supplier_failure(&order.supplier, &failure));
-        let priced = supplier
-            .price(&call, &intended.handle)
+        let priced = in_time(&call, supplier.price(&call, &intended.handle))
             .await
             .map_err(refused)?;
         accept_price(order.total, priced.total, wanted.max_total).map_err(Ended::Refused)?;
@@ -247,25 +247,24 @@ impl Desk {
                     .message("The order was given up before it was sent; nothing was ordered."),
             ));
         }
-        match supplier.order(&call, &request).await {
+        match in_time(&call, supplier.order(&call, &request)).await {
             Ok(placed) => {
                 let final_after = self.in_future(sure_after);
                 self.record_placed(order.id, &placed, final_after).await?;
                 Ok(())
             }
-            Err(failure) if failure.kind == SupplierErrorKind::OutcomeUnknown => {
-                let wait = match failure.sent {
-                    // It answered, so it is no longer at work on this.
-                    Sent::Answered => timing.visibility_lag,
-                    Sent::No | Sent::Maybe => sure_after,
-                };
-                self.record_unknown(order.id, &failure, wait).await?;
+            Err(failure) if may_have_acted(&failure) => {
+                // Also after an answer: a 502 or 504 is a proxy's, and the supplier behind it may still
+                // be at work on the order.
+                self.record_unknown(order.id, &failure, sure_after).await?;
                 self.ask_at_once(cx, order.id).await;
                 Ok(())
             }
             Err(failure) if failure.kind == SupplierErrorKind::PriceChanged => {
                 // The supplier says that the price is another one; the caller wants to know which.
-                let now = supplier.price(&call, &request.handle).await.ok();
+                let now = in_time(&call, supplier.price(&call, &request.handle))
+                    .await
+                    .ok();
                 let details = serde_json::json!({
                     "supplier": order.supplier,
                     "supplier_code": failure.code,
@@ -284,7 +283,7 @@ impl Desk {
         id: OrderId,
         placed: &PlacedOrder,
         final_after: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), Ended> {
         let now = self.0.clock.now();
         let status = match placed.status {
             PlacedStatus::Confirmed => OrderStatus::Confirmed,
@@ -300,11 +299,21 @@ impl Desk {
             }
         };
         let mut tx = self.0.db.begin().await?;
-        self.0
-            .ledger
-            .confirm(&mut tx, id, placed, status, now)
-            .await?;
+        let ledger = &self.0.ledger;
+        let recorded = ledger.confirm(&mut tx, id, placed, status, now).await?;
         tx.commit().await?;
+        if recorded {
+            return Ok(());
+        }
+        // Settled meanwhile. That it was given up can only be if a clock ran ahead of this call by more
+        // than the supplier's longest processing: people must see to it.
+        let order = ledger.order(id).await?;
+        if order.is_some_and(|order| order.order.status == OrderStatus::Failed) {
+            let reference = &placed.supplier_reference;
+            tracing::error!(order = %id, reference, "the supplier made an order that was given up");
+            let late = ApiError::new(&codes::INTERNAL_ERROR).because("a late answer");
+            return Err(Ended::Unrecorded(late.may_have_booked()));
+        }
         Ok(())
     }
 
@@ -345,78 +354,68 @@ impl Desk {
     async fn answer(
         &self,
         cx: &Cx,
-        keyed: Keyed,
+        keyed: &Keyed,
         id: OrderId,
         outcome: Result<(), Ended>,
     ) -> Result<StoredAnswer, ApiError> {
-        let (answer, failure) = match outcome {
-            Ok(()) => (self.state_of(cx, id).await, None),
-            Err(Ended::Refused(refusal)) => {
-                let code = refusal.code().to_owned();
-                (Err(refusal), Some(code))
-            }
+        let refusal = match outcome {
+            Ok(()) => return self.tell(cx, keyed, id).await,
             // The key stays claimed: whoever repeats it later is told what the settler found out.
             Err(Ended::Unrecorded(error)) => return Err(error),
+            Err(Ended::Refused(refusal)) => refusal,
         };
-        let kept = keep(cx, keyed.problem_json, &keyed.path, answer).await;
+        let now = self.0.clock.now();
         let mut tx = self.0.db.begin().await?;
-        if let Some(code) = failure {
-            let now = self.0.clock.now();
-            self.0.ledger.fail(&mut tx, id, &code, now).await?;
+        let ledger = &self.0.ledger;
+        if !ledger.fail(&mut tx, id, refusal.code(), now).await? {
+            // The settler was faster, and what it wrote down stands.
+            tx.rollback().await?;
+            return self.tell(cx, keyed, id).await;
         }
-        let kept = idempotency::finish(&mut tx, &keyed.key, &kept).await?;
+        let kept = keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
         tx.commit().await?;
         Ok(kept)
     }
 
+    /// Tells how an order stands, and keeps that for the key. A store that fails meanwhile is no answer
+    /// to keep: the order may be confirmed, and whoever repeats the key is told so later.
+    async fn tell(&self, cx: &Cx, keyed: &Keyed, id: OrderId) -> Result<StoredAnswer, ApiError> {
+        let unread = |error: StoreError| ApiError::from(error).may_have_booked();
+        let answer = self.state_of(cx, id).await.map_err(unread)?;
+        self.keep_answer(cx, keyed, answer).await.map_err(unread)
+    }
+
     /// What a caller is told about an order as it stands: 201, 202, or why it failed.
-    pub(crate) async fn state_of(&self, cx: &Cx, id: OrderId) -> Result<Response, ApiError> {
-        let stored = self.0.ledger.order(id).await?;
-        let order = stored
-            .ok_or_else(|| ApiError::new(&codes::NOT_FOUND))?
-            .order;
+    async fn state_of(
+        &self,
+        cx: &Cx,
+        id: OrderId,
+    ) -> Result<Result<Response, ApiError>, StoreError> {
+        let Some(stored) = self.0.ledger.order(id).await? else {
+            return Ok(Err(ApiError::new(&codes::NOT_FOUND)));
+        };
+        let order = stored.order;
         let status = match order.status {
             OrderStatus::Pending => StatusCode::ACCEPTED,
             OrderStatus::Failed => {
-                return Err(ApiError::new(&codes::SUPPLIER_REFUSED)
+                return Ok(Err(ApiError::new(&codes::SUPPLIER_REFUSED)
                     .message("The supplier did not make the order; nothing was ordered.")
-                    .details(serde_json::json!({ "order_id": order.id })));
+                    .details(serde_json::json!({ "order_id": order.id }))));
             }
             OrderStatus::Confirmed | OrderStatus::Cancelled => StatusCode::CREATED,
         };
         let location = format!("/api/v1/{}/orders/{}", self.0.vertical, order.id);
-        let mut response = cx.success(status, order, Map::<String, Value>::new())?;
-        if let Ok(location) = HeaderValue::from_str(&location) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        Ok(response)
+        let answer = cx.success(status, order, Map::<String, Value>::new());
+        Ok(answer.map(|response| located(response, &location)))
     }
+}
 
-    /// The answer to a key that was seen before.
-    async fn repeated(&self, cx: &Cx, keyed: Keyed, claim: Claim) -> Result<Response, ApiError> {
-        match claim {
-            Claim::Replay(answer) => Ok(give(answer, true)),
-            Claim::OtherBody => Err(ApiError::new(&codes::IDEMPOTENCY_KEY_REUSED)),
-            Claim::New | Claim::InProgress => {
-                Err(ApiError::new(&codes::IDEMPOTENCY_KEY_IN_USE)
-                    .retry_after(Duration::from_secs(1)))
-            }
-            Claim::Abandoned { subject } => {
-                // The first attempt's process died. Its order is in the ledger, and the settler finds
-                // out what became of it: tell how it stands.
-                let id = subject.and_then(|subject| subject.parse().ok());
-                let id = id.ok_or_else(|| {
-                    ApiError::new(&codes::INTERNAL_ERROR).because("abandoned key without order")
-                })?;
-                let answer = self.state_of(cx, id).await;
-                let kept = keep(cx, keyed.problem_json, &keyed.path, answer).await;
-                let mut tx = self.0.db.begin().await?;
-                let kept = idempotency::finish(&mut tx, &keyed.key, &kept).await?;
-                tx.commit().await?;
-                Ok(give(kept, true))
-            }
-        }
+/// The answer with where its order is read.
+pub(crate) fn located(mut response: Response, location: &str) -> Response {
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
     }
+    response
 }
 
 /// Whether the present price may be paid: at most `max`, else at most what was shown.

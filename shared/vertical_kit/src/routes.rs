@@ -18,9 +18,10 @@ use utoipa::openapi::{Ref, RefOr};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::desk::{Desk, call_within};
+use crate::desk::{Desk, call_within, in_time};
+use crate::keyed::Keyed;
 use crate::offer_store;
-use crate::ordering::Keyed;
+
 use crate::{Cancellation, NewOrder, Order, PriceChange, RepricedOffer};
 
 /// The routes, relative to the vertical's own path.
@@ -80,8 +81,7 @@ async fn get_offer(
     }
     let supplier = desk.supplier(&stored.offer.supplier)?;
     let call = call_within(&cx, desk.0.numbers.search_deadline);
-    let priced = supplier
-        .price(&call, &stored.handle)
+    let priced = in_time(&call, supplier.price(&call, &stored.handle))
         .await
         .map_err(|failure| match failure.kind {
             supplier_client::SupplierErrorKind::SoldOut => {
@@ -237,14 +237,18 @@ async fn get_order(
 /// Answers a quote. Nothing is cancelled yet.
 #[utoipa::path(
     post, path = "/orders/{order_id}/cancellations",
-    params(("order_id" = OrderId, Path, description = "The order's id.")),
+    params(
+        ("order_id" = OrderId, Path, description = "The order's id."),
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]+$", min_length = 1, max_length = 255, description = "1 to 255 visible ASCII characters. With it, a repeat gets the same quote."),
+    ),
     responses(
         (status = 201, description = "The quote.", body = Envelope<Cancellation>, links(("confirm_cancellation" = (operation_id = "confirm_cancellation", parameters(("cancellation_id" = "$response.body#/data/id")))))),
+        (status = 400, description = "The Idempotency-Key is not well-formed.", body = ErrorBody),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
         (status = 404, description = "There is no such order, or it is somebody else's.", body = ErrorBody),
-        (status = 409, description = "The order is not confirmed, or the supplier refuses.", body = ErrorBody),
-        (status = 422, description = "The supplier cannot cancel.", body = ErrorBody),
+        (status = 409, description = "The order is not confirmed, the supplier refuses, or the key is in use.", body = ErrorBody),
+        (status = 422, description = "The supplier cannot cancel, or the key was used for another order.", body = ErrorBody),
         (status = 502, description = "The supplier failed.", body = ErrorBody),
         (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
         (status = 504, description = "The supplier did not answer in time.", body = ErrorBody),
@@ -253,15 +257,27 @@ async fn get_order(
 async fn quote_cancellation(
     cx: Cx,
     caller: Caller,
+    key: Result<IdempotencyKeyHeader, ApiError>,
     State(desk): State<Desk>,
+    OriginalUri(uri): OriginalUri,
     Path(order): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     caller.require(Permission::OrdersRead)?;
     let id = order
         .parse()
         .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
-    let quote = desk.quote_cancellation(&cx, caller.subject(), id).await?;
-    cx.success(StatusCode::CREATED, quote, Map::new())
+    let key = match key {
+        Err(error) if error.code() == codes::IDEMPOTENCY_KEY_REQUIRED.code => None,
+        key => Some(key?),
+    };
+    let keyed = key.map(|key| {
+        keyed(&caller, key, "quotes", uri.path(), &headers, |path| {
+            fingerprint("POST", path, b"")
+        })
+    });
+    desk.quote_cancellation(&cx, caller.subject(), keyed, id)
+        .await
 }
 
 /// Carries a cancellation quote out

@@ -2,9 +2,11 @@
 //! kept and answered, and every supplier is accounted for.
 
 use std::cmp::Ordering;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -90,12 +92,19 @@ impl Desk {
             let call = &call;
             async move {
                 let started = Instant::now();
-                let result = timeout_at(call.deadline, supplier.search(call, search))
-                    .await
-                    .unwrap_or_else(|_| {
+                // An adapter that panics over one answer is left out like one that fails.
+                let asked = AssertUnwindSafe(supplier.search(call, search)).catch_unwind();
+                let result = match timeout_at(call.deadline, asked).await {
+                    Ok(Ok(result)) => result,
+                    Ok(Err(_)) => {
+                        let broken = "the adapter panicked";
+                        Err(SupplierError::new(SupplierErrorKind::Protocol, broken))
+                    }
+                    Err(_) => {
                         let late = "no answer by the search's deadline";
                         Err(SupplierError::new(SupplierErrorKind::Timeout, late))
-                    });
+                    }
+                };
                 Asked {
                     name: supplier.name().to_owned(),
                     result,

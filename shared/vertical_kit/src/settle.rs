@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use service_kit::ApiError;
 use storage::StoreError;
-use supplier_client::CallCx;
+use supplier_client::{CallCx, SupplierErrorKind};
 use telemetry::Correlation;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{info, warn};
 
-use crate::desk::Desk;
-use crate::ledger::{LedgerCancellation, LedgerOrder, Phase, next_wait};
+use crate::answers::supplier_failure;
+use crate::cancellation_ledger::LedgerCancellation;
+use crate::desk::{Desk, in_time};
+use crate::ledger::{LedgerOrder, Phase, next_wait};
 use crate::offer_store;
 use crate::ordering::lookup;
 use crate::orders::OrderStatus;
@@ -67,19 +70,21 @@ impl Desk {
         let call = || CallCx::new(Instant::now() + QUESTION, Correlation::new());
         let orders = self.0.ledger.due_orders(now, lease, BATCH).await?;
         let cancellations = self.0.ledger.due_cancellations(now, lease, BATCH).await?;
-        let orders = orders.iter().map(|order| {
-            let call = call();
-            async move { self.order_round(&call, order).await }
-        });
-        let cancellations = cancellations.iter().map(|quoted| {
-            let call = call();
-            async move { self.cancellation_round(&call, quoted).await }
-        });
-        futures_util::future::join(
-            futures_util::future::join_all(orders),
-            futures_util::future::join_all(cancellations),
-        )
-        .await;
+        // Each in a task of its own: an adapter that panics over one answer ends that round alone.
+        let mut rounds = JoinSet::new();
+        for order in orders {
+            let (desk, call) = (self.clone(), call());
+            rounds.spawn(async move { desk.order_round(&call, &order).await });
+        }
+        for quoted in cancellations {
+            let (desk, call) = (self.clone(), call());
+            rounds.spawn(async move { desk.cancellation_round(&call, &quoted).await });
+        }
+        while let Some(ended) = rounds.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a question to a supplier broke off; it is asked again");
+            }
+        }
         Ok(())
     }
 
@@ -128,16 +133,18 @@ impl Desk {
             // Its process died before anything was sent, or is slower than it may be: once the row says
             // failed, it can no longer be sent.
             let mut tx = self.0.db.begin().await?;
-            self.0.ledger.fail(&mut tx, id, "ABANDONED", now).await?;
+            let given_up = self.0.ledger.give_up(&mut tx, id, now).await?;
             tx.commit().await?;
-            return Ok(Known::Yes);
+            return Ok(if given_up { Known::Yes } else { Known::NotYet });
         }
         let supplier = self.supplier(&order.order.supplier)?;
-        let found = supplier
-            .find_order(call, &lookup(order))
+        let found = in_time(call, supplier.find_order(call, &lookup(order)))
             .await
-            .map_err(|failure| crate::answers::supplier_failure(supplier.name(), &failure))?;
+            .map_err(|failure| supplier_failure(supplier.name(), &failure))?;
         let sure = order.final_after.is_some_and(|sure| sure <= now);
+        if found.is_none() && !sure {
+            return Ok(Known::NotYet);
+        }
         let mut tx = self.0.db.begin().await?;
         match found.as_ref().map(|placed| (placed, placed.status)) {
             Some((_, PlacedStatus::Pending)) => return Ok(Known::NotYet),
@@ -155,10 +162,9 @@ impl Desk {
                     .confirm(&mut tx, id, placed, status, now)
                     .await?;
             }
-            None if sure => {
+            None => {
                 self.0.ledger.fail(&mut tx, id, "NOT_ORDERED", now).await?;
             }
-            None => return Ok(Known::NotYet),
         }
         tx.commit().await?;
         Ok(Known::Yes)
@@ -173,13 +179,26 @@ impl Desk {
         let order = self
             .own_order(&quoted.owner, quoted.cancellation.order_id)
             .await?;
-        let outcome = supplier
-            .find_cancellation(call, &lookup(&order), &quoted.handle)
-            .await
-            .map_err(|failure| crate::answers::supplier_failure(supplier.name(), &failure))?;
-        let sure = quoted
-            .final_after
-            .is_some_and(|sure| sure <= self.0.clock.now());
+        // As of before the question: what is not there now may be there a moment later.
+        let now = self.0.clock.now();
+        let sure = quoted.final_after.is_some_and(|sure| sure <= now);
+        let known = lookup(&order);
+        let asked = supplier.find_cancellation(call, &known, &quoted.handle);
+        let outcome = match in_time(call, asked).await {
+            Ok(outcome) => outcome,
+            // The supplier has forgotten the quote. The order itself says whether it was carried out.
+            Err(failure) if sure && failure.kind == SupplierErrorKind::NotFound => {
+                match in_time(call, supplier.find_order(call, &known)).await {
+                    Ok(Some(placed)) if placed.status == PlacedStatus::Cancelled => {
+                        let refund = quoted.cancellation.refund;
+                        CancellationOutcome::Cancelled { refund }
+                    }
+                    Ok(Some(_)) => CancellationOutcome::NotCancelled,
+                    Ok(None) | Err(_) => return Err(supplier_failure(supplier.name(), &failure)),
+                }
+            }
+            Err(failure) => return Err(supplier_failure(supplier.name(), &failure)),
+        };
         if sure || outcome != CancellationOutcome::NotCancelled {
             self.record_cancellation(&order, quoted, &outcome).await?;
         }
