@@ -1,6 +1,6 @@
 "use strict";
 
-const OVERALL = { pass: "all is well", warn: "running, partly", fail: "not ready", unknown: "no answer" };
+const OVERALL = { pass: "all is well", warn: "running, partly", fail: "not ready", unknown: "gateway does not answer" };
 const EVERY_MS = 5000;
 
 const byId = (id) => document.getElementById(id);
@@ -17,14 +17,20 @@ function titled(name) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-// Of a single service, "warn" says that it is down and that the gateway can do without it.
-function row(name, up, words, time) {
+function row(name, kind, words, time) {
   const item = element("li", "service", "");
-  item.append(element("span", `dot ${up ? "pass" : "fail"}`, ""));
+  item.dataset.name = name;
+  item.append(element("span", `dot ${kind}`, ""));
   item.append(element("span", "name", titled(name)));
-  item.append(element("span", "state", up ? "up" : `down: ${words ?? "no answer"}`));
+  item.append(element("span", "state", words));
   item.append(element("span", "time", time));
   return item;
+}
+
+// Of a single service, "warn" says that it is down and that the gateway can do without it.
+function checked([name, check]) {
+  const up = check.status === "pass";
+  return row(name, up ? "pass" : "fail", up ? "up" : `down: ${check.output ?? "no answer"}`, `${check.observed_ms} ms`);
 }
 
 // A live region speaks whenever it is written to, so it is written to only when something changed.
@@ -36,18 +42,33 @@ function say(node, state) {
   }
 }
 
+let last;
+
+function show(health) {
+  const rows = Object.entries(health.checks).map(checked);
+  byId("services").replaceChildren(row("gateway", "pass", "up", "this page"), ...rows);
+  byId("version").textContent = health.version;
+  byId("advice").hidden = true;
+  say(byId("overall"), health.status in OVERALL ? health.status : "unknown");
+  last = { names: Object.keys(health.checks), at: new Date().toLocaleTimeString() };
+}
+
+// Without the gateway nothing is known of the others: what was seen last is not shown as if it were so.
+function showSilence() {
+  const others = (last?.names ?? []).map((name) => row(name, "unknown", "not known: only the gateway can tell", "–"));
+  byId("services").replaceChildren(row("gateway", "fail", "down: no answer", "–"), ...others);
+  const since = last ? `It last answered at ${last.at}. ` : "";
+  byId("advice").textContent = `${since}Is it still running? This page asks again every ${EVERY_MS / 1000} seconds.`;
+  byId("advice").hidden = false;
+  say(byId("overall"), "unknown");
+}
+
 async function refresh() {
   try {
     const answer = await fetch("/health", { cache: "no-store", signal: AbortSignal.timeout(4000) });
-    const health = await answer.json();
-    const rows = Object.entries(health.checks).map(([name, check]) =>
-      row(name, check.status === "pass", check.output, `${check.observed_ms} ms`));
-    rows.unshift(row("gateway", true, undefined, "this page"));
-    byId("services").replaceChildren(...rows);
-    byId("version").textContent = health.version;
-    say(byId("overall"), health.status in OVERALL ? health.status : "unknown");
+    show(await answer.json());
   } catch {
-    say(byId("overall"), "unknown");
+    showSilence();
   }
 }
 
