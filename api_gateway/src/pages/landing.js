@@ -1,6 +1,6 @@
 "use strict";
 
-const OVERALL = { pass: "all is well", warn: "running, partly", fail: "not ready", unknown: "gateway does not answer" };
+const OVERALL = { pass: "all is well", warn: "partly down", fail: "not ready", unknown: "gateway does not answer" };
 const EVERY_MS = 5000;
 
 const byId = (id) => document.getElementById(id);
