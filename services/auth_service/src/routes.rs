@@ -9,6 +9,7 @@ use serde::Serialize;
 use service_kit::error::codes;
 use service_kit::openapi::ErrorBody;
 use service_kit::{ApiError, Caller, Cx, Envelope, StrictJson};
+use utoipa::OpenApi as _;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,9 +18,16 @@ use crate::Auth;
 use crate::accounts::{self, User};
 use crate::session::{LoginRequest, RefreshRequest, TokenPair};
 
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(title = "Interline identity", description = "Log-in, tokens and keys."),
+    tags((name = "identity", description = "Log-in, tokens and the keys that verify them."))
+)]
+struct Document;
+
 /// The routes with their documentation.
 pub(crate) fn router() -> OpenApiRouter<Auth> {
-    OpenApiRouter::new()
+    OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(log_in))
         .routes(routes!(refresh))
         .routes(routes!(me))
@@ -27,9 +35,9 @@ pub(crate) fn router() -> OpenApiRouter<Auth> {
         .routes(routes!(metadata))
 }
 
-/// Log in.
+/// Logs in
 #[utoipa::path(
-    post, path = "/api/v1/auth/login", tag = "Identity", security(()),
+    post, path = "/api/v1/auth/login", tag = "identity", security(()),
     request_body = LoginRequest,
     responses(
         (status = 200, description = "The tokens and the account.", body = Envelope<TokenPair>),
@@ -52,12 +60,12 @@ async fn log_in(
     Ok(with_cache_control(cx.ok(pair)?, "no-store"))
 }
 
-/// Get a new pair of tokens.
+/// Gets a new pair of tokens
 ///
 /// Each refresh token works once. The same one again within ten seconds gets the same answer, in case
 /// the first was lost; later it ends the log-in, for it must have been stolen.
 #[utoipa::path(
-    post, path = "/api/v1/auth/refresh", tag = "Identity", security(()),
+    post, path = "/api/v1/auth/refresh", tag = "identity", security(()),
     request_body = RefreshRequest,
     responses(
         (status = 200, description = "The new tokens and the account.", body = Envelope<TokenPair>),
@@ -78,9 +86,9 @@ async fn refresh(
     Ok(with_cache_control(cx.ok(pair)?, "no-store"))
 }
 
-/// Who one is.
+/// Reads one's own account
 #[utoipa::path(
-    get, path = "/api/v1/auth/me", tag = "Identity",
+    get, path = "/api/v1/auth/me", tag = "identity",
     responses(
         (status = 200, description = "The caller's account.", body = Envelope<User>),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
@@ -96,9 +104,9 @@ async fn me(cx: Cx, caller: Caller, State(auth): State<Auth>) -> Result<Response
     ))
 }
 
-/// The keys that verify access tokens (RFC 7517).
+/// Lists the keys that verify access tokens (RFC 7517)
 #[utoipa::path(
-    get, path = "/.well-known/jwks.json", tag = "Identity", security(()),
+    get, path = "/.well-known/jwks.json", tag = "identity", security(()),
     responses((status = 200, description = "A JWK set of RSA keys for RS256.", body = Object))
 )]
 async fn jwks(State(auth): State<Auth>) -> Response {
@@ -106,9 +114,9 @@ async fn jwks(State(auth): State<Auth>) -> Response {
     with_cache_control(Json(jwks).into_response(), "public, max-age=300")
 }
 
-/// What this issuer offers (RFC 8414).
+/// Says what this issuer offers (RFC 8414)
 #[utoipa::path(
-    get, path = "/.well-known/openid-configuration", tag = "Identity", security(()),
+    get, path = "/.well-known/openid-configuration", tag = "identity", security(()),
     responses((status = 200, description = "The issuer's metadata.", body = IssuerMetadata))
 )]
 async fn metadata(State(auth): State<Auth>) -> Response {
