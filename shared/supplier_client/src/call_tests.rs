@@ -314,6 +314,24 @@ async fn a_sold_out_answer_or_a_429_never_opens_the_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_an_unsafe_request_never_opens_the_breaker_but_a_refused_connection_does()
+{
+    for lost in [Does::Answers(500), Does::Hangs, Does::Breaks] {
+        let set = set(&[], lost, |_| ());
+        for _ in 0..30 {
+            let error = set.call(Safety::Unsafe, 5_000).await.unwrap_err();
+            assert_eq!(error.kind, SupplierErrorKind::OutcomeUnknown);
+        }
+        assert_eq!(set.client.status().breaker, BreakerState::Closed);
+    }
+    let set = set(&[], Does::Refuses, |_| ());
+    for _ in 0..5 {
+        set.call(Safety::Unsafe, 5_000).await.unwrap_err();
+    }
+    assert_eq!(set.client.status().breaker, BreakerState::Open);
+}
+
+#[tokio::test(start_paused = true)]
 async fn time_outs_open_the_breaker_but_not_those_of_impatient_callers() {
     let impatient = set(&[], Does::AnswersAfter(ms(300), 200), |_| {});
     for _ in 0..50 {
