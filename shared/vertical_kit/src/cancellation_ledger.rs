@@ -245,15 +245,9 @@ impl Ledger {
         id: CancellationId,
         next: Timestamp,
     ) -> Result<(), StoreError> {
-        storage::query(
-            "UPDATE cancellations SET next_check_at = $2, checks = checks + 1 \
-             WHERE id = $1 AND status = 'pending'",
-        )
-        .bind(id.to_string())
-        .bind(to_micros(next))
-        .execute(self.db.pool())
-        .await?;
-        Ok(())
+        let statement = "UPDATE cancellations SET next_check_at = $2, checks = checks + 1 \
+             WHERE id = $1 AND status = 'pending'";
+        self.put_off(statement, id.to_string(), next).await
     }
 
     /// Cancellations whose outcome is to be asked for now, leased as orders are.
@@ -263,17 +257,10 @@ impl Ledger {
         lease: Timestamp,
         limit: u32,
     ) -> Result<Vec<LedgerCancellation>, StoreError> {
-        storage::query(
-            "UPDATE cancellations SET next_check_at = $2 WHERE next_check_at <= $1 AND id IN \
+        let statement = "UPDATE cancellations SET next_check_at = $2 WHERE next_check_at <= $1 AND id IN \
              (SELECT id FROM cancellations WHERE next_check_at <= $1 \
-              ORDER BY next_check_at LIMIT $3) RETURNING *",
-        )
-        .bind(to_micros(now))
-        .bind(to_micros(lease))
-        .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
-        .await
-        .map(|rows| readable(&rows, read_cancellation))
-        .map_err(StoreError::from)
+              ORDER BY next_check_at LIMIT $3) RETURNING *";
+        let rows = self.lease(statement, now, lease, limit).await?;
+        Ok(readable(&rows, read_cancellation))
     }
 }

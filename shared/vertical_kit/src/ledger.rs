@@ -2,6 +2,7 @@
 //! its line of history, so that two workers never both make it, and no late answer moves an order out of
 //! a final state.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -255,20 +256,9 @@ impl Ledger {
         code: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let changed = storage::query(
-            "UPDATE orders SET status = 'failed', phase = 'settled', failure = $2, \
-             next_check_at = NULL WHERE id = $1 AND status = 'pending'",
-        )
-        .bind(id.to_string())
-        .bind(code)
-        .execute(&mut **tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if changed {
-            write_history(tx, id, now, "failed", Some(code)).await?;
-        }
-        Ok(changed)
+        let statement = "UPDATE orders SET status = 'failed', phase = 'settled', failure = $2, \
+             next_check_at = NULL WHERE id = $1 AND status = 'pending'";
+        end_failed(tx, statement, id, code, now).await
     }
 
     /// Gives up an order that was never sent. False when it has been sent meanwhile, or was settled: the
@@ -279,33 +269,30 @@ impl Ledger {
         id: OrderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let code = "ABANDONED";
-        let changed = storage::query(
-            "UPDATE orders SET status = 'failed', phase = 'settled', failure = $2, \
-             next_check_at = NULL WHERE id = $1 AND status = 'pending' AND phase = 'intended'",
-        )
-        .bind(id.to_string())
-        .bind(code)
-        .execute(&mut **tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if changed {
-            write_history(tx, id, now, "failed", Some(code)).await?;
-        }
-        Ok(changed)
+        let statement = "UPDATE orders SET status = 'failed', phase = 'settled', failure = $2, \
+             next_check_at = NULL WHERE id = $1 AND status = 'pending' AND phase = 'intended'";
+        end_failed(tx, statement, id, "ABANDONED", now).await
     }
 
     /// Puts the next question about an order off.
     pub(crate) async fn ask_later(&self, id: OrderId, next: Timestamp) -> Result<(), StoreError> {
-        storage::query(
-            "UPDATE orders SET next_check_at = $2, checks = checks + 1 \
-             WHERE id = $1 AND status = 'pending'",
-        )
-        .bind(id.to_string())
-        .bind(to_micros(next))
-        .execute(self.db.pool())
-        .await?;
+        let statement = "UPDATE orders SET next_check_at = $2, checks = checks + 1 \
+             WHERE id = $1 AND status = 'pending'";
+        self.put_off(statement, id.to_string(), next).await
+    }
+
+    /// Carries out the statement that puts a row's next question off.
+    pub(crate) async fn put_off(
+        &self,
+        statement: &'static str,
+        id: String,
+        next: Timestamp,
+    ) -> Result<(), StoreError> {
+        storage::query(statement)
+            .bind(id)
+            .bind(to_micros(next))
+            .execute(self.db.pool())
+            .await?;
         Ok(())
     }
 
@@ -317,19 +304,30 @@ impl Ledger {
         lease: Timestamp,
         limit: u32,
     ) -> Result<Vec<LedgerOrder>, StoreError> {
-        // The outer condition is checked again on the locked row: of two workers one gets it.
-        storage::query(
-            "UPDATE orders SET next_check_at = $2 WHERE next_check_at <= $1 AND id IN \
+        let statement = "UPDATE orders SET next_check_at = $2 WHERE next_check_at <= $1 AND id IN \
              (SELECT id FROM orders WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $3) \
-             RETURNING *",
-        )
-        .bind(to_micros(now))
-        .bind(to_micros(lease))
-        .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
-        .await
-        .map(|rows| readable(&rows, |row| read_order(row, self.vertical, Vec::new())))
-        .map_err(StoreError::from)
+             RETURNING *";
+        let rows = self.lease(statement, now, lease, limit).await?;
+        Ok(readable(&rows, |row| {
+            read_order(row, self.vertical, Vec::new())
+        }))
+    }
+
+    /// Carries out the statement that leases what is due. It must check the outer condition again on
+    /// the locked row: of two workers one gets it.
+    pub(crate) async fn lease(
+        &self,
+        statement: &'static str,
+        now: Timestamp,
+        lease: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AnyRow>, StoreError> {
+        Ok(storage::query(statement)
+            .bind(to_micros(now))
+            .bind(to_micros(lease))
+            .bind(i64::from(limit))
+            .fetch_all(self.db.pool())
+            .await?)
     }
 
     /// One order with its history.
@@ -353,13 +351,7 @@ impl Ledger {
         .fetch_all(self.db.pool())
         .await?
         .iter()
-        .map(|row| {
-            Ok(HistoryEntry {
-                at: instant(row, "at")?,
-                event: row.try_get("event")?,
-                note: row.try_get("note")?,
-            })
-        })
+        .map(read_entry)
         .collect()
     }
 
@@ -370,8 +362,9 @@ impl Ledger {
         before: Option<OrderId>,
         limit: u32,
     ) -> Result<Vec<Order>, StoreError> {
-        // Ids sort by time; "~" sorts after every id.
-        let before = before.map_or_else(|| "~".to_owned(), |id| id.to_string());
+        // Ids sort by time. A "z" sorts after every digit of an id whatever the database's collation;
+        // punctuation does not.
+        let before = before.map_or_else(|| "ord_z".to_owned(), |id| id.to_string());
         let rows = storage::query(
             "SELECT * FROM orders WHERE owner = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         )
@@ -380,13 +373,61 @@ impl Ledger {
         .bind(i64::from(limit))
         .fetch_all(self.db.pool())
         .await?;
-        let mut orders = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let history = self.history(id(row, "id")?).await?;
-            orders.push(read_order(row, self.vertical, history)?.order);
+        let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) else {
+            return Ok(Vec::new());
+        };
+        let entries = storage::query(
+            "SELECT order_id, at, event, note FROM order_history WHERE order_id IN \
+             (SELECT id FROM orders WHERE owner = $1 AND id <= $2 AND id >= $3) \
+             ORDER BY order_id, sequence",
+        )
+        .bind(owner)
+        .bind(newest.try_get::<String, _>("id")?)
+        .bind(oldest.try_get::<String, _>("id")?)
+        .fetch_all(self.db.pool())
+        .await?;
+        let mut histories: HashMap<String, Vec<HistoryEntry>> = HashMap::new();
+        for row in &entries {
+            let of = histories.entry(row.try_get("order_id")?).or_default();
+            of.push(read_entry(row)?);
         }
-        Ok(orders)
+        rows.iter()
+            .map(|row| {
+                let history = histories.remove(row.try_get::<&str, _>("id")?);
+                let order = read_order(row, self.vertical, history.unwrap_or_default())?;
+                Ok(order.order)
+            })
+            .collect()
     }
+}
+
+fn read_entry(row: &AnyRow) -> Result<HistoryEntry, StoreError> {
+    Ok(HistoryEntry {
+        at: instant(row, "at")?,
+        event: row.try_get("event")?,
+        note: row.try_get("note")?,
+    })
+}
+
+/// Carries out the statement that ends an order as failed. False when it changed nothing.
+async fn end_failed(
+    tx: &mut Tx,
+    statement: &'static str,
+    id: OrderId,
+    code: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let changed = storage::query(statement)
+        .bind(id.to_string())
+        .bind(code)
+        .execute(&mut **tx)
+        .await?
+        .rows_affected()
+        == 1;
+    if changed {
+        write_history(tx, id, now, "failed", Some(code)).await?;
+    }
+    Ok(changed)
 }
 
 pub(crate) async fn write_history(

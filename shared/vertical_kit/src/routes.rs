@@ -142,13 +142,9 @@ async fn create_order(
     body: Result<StrictJson<NewOrder>, ApiError>,
 ) -> Result<Response, ApiError> {
     caller.require(Permission::OrdersWrite)?;
-    let keyed = keyed(&caller, key?, "orders", uri.path(), &headers, |path| {
-        body.as_ref().map_or_else(
-            |_| String::new(),
-            |body| fingerprint("POST", path, &body.raw),
-        )
-    });
-    desk.place(&cx, caller.subject(), keyed, body?.value).await
+    let (key, body) = (key?, body?);
+    let keyed = keyed(&caller, key, "orders", uri.path(), &headers, &body.raw);
+    desk.place(&cx, caller.subject(), keyed, body.value).await
 }
 
 /// Lists one's own orders
@@ -271,11 +267,7 @@ async fn quote_cancellation(
         Err(error) if error.code() == codes::IDEMPOTENCY_KEY_REQUIRED.code => None,
         key => Some(key?),
     };
-    let keyed = key.map(|key| {
-        keyed(&caller, key, "quotes", uri.path(), &headers, |path| {
-            fingerprint("POST", path, b"")
-        })
-    });
+    let keyed = key.map(|key| keyed(&caller, key, "quotes", uri.path(), &headers, b""));
     desk.quote_cancellation(&cx, caller.subject(), keyed, id)
         .await
 }
@@ -317,14 +309,7 @@ async fn confirm_cancellation(
     let id = cancellation
         .parse()
         .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
-    let keyed = keyed(
-        &caller,
-        key?,
-        "cancellations",
-        uri.path(),
-        &headers,
-        |path| fingerprint("POST", path, b""),
-    );
+    let keyed = keyed(&caller, key?, "cancellations", uri.path(), &headers, b"");
     desk.confirm_cancellation(&cx, caller.subject(), keyed, id)
         .await
 }
@@ -335,7 +320,7 @@ fn keyed(
     operation: &str,
     path: &str,
     headers: &HeaderMap,
-    fingerprint: impl FnOnce(&str) -> String,
+    body: &[u8],
 ) -> Keyed {
     Keyed {
         key: IdempotencyKey {
@@ -343,7 +328,7 @@ fn keyed(
             route: operation.to_owned(),
             key: key.0,
         },
-        fingerprint: fingerprint(path),
+        fingerprint: fingerprint("POST", path, body),
         problem_json: wants_problem_json(headers),
         path: path.to_owned(),
     }
