@@ -6,16 +6,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use auth::HOP_HEADER;
+use auth::{CLIENT_IP_HEADER, HOP_HEADER};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use service_kit::DEADLINE_HEADER;
 use telemetry::Correlation;
-
-/// The header that tells a service the client's address.
-pub(crate) const CLIENT_IP_HEADER: HeaderName = HeaderName::from_static("x-interline-client-ip");
 
 /// The client's fields that services see. `Content-Length` and `Transfer-Encoding` are not among them:
 /// the body's framing is made anew from the body itself.
