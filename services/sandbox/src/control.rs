@@ -42,7 +42,7 @@ struct List<T> {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Remaining {
-    /// For flights: flight, date and cabin.
+    /// For flights: flight, date and cabin; for other suppliers, as their inventory lists them.
     #[schema(example = "ZZ117/2026-12-01/economy")]
     item: String,
     remaining: u32,
@@ -70,8 +70,9 @@ fn refuse(status: StatusCode, field: &str, message: impl Into<String>) -> Respon
     (status, Json(Refused { errors })).into_response()
 }
 
-fn unknown_supplier() -> Response {
-    let message = format!("unknown supplier; known are {:?}", crate::SUPPLIERS);
+fn unknown_supplier(sandbox: &Sandbox) -> Response {
+    let names: Vec<&str> = sandbox.names().collect();
+    let message = format!("unknown supplier; known are {}", names.join(", "));
     refuse(StatusCode::NOT_FOUND, "supplier", message)
 }
 
@@ -193,8 +194,8 @@ async fn add_fault(
     Path(supplier): Path<String>,
     body: Bytes,
 ) -> Response {
-    if sandbox.inventory(&supplier).is_none() {
-        return unknown_supplier();
+    if sandbox.office(&supplier).is_none() {
+        return unknown_supplier(&sandbox);
     }
     match Fault::parse(&supplier, &body) {
         Ok(fault) => {
@@ -222,10 +223,11 @@ async fn list_inventory(
     State(sandbox): State<Arc<Sandbox>>,
     Path(supplier): Path<String>,
 ) -> Response {
-    let Some(inventory) = sandbox.inventory(&supplier) else {
-        return unknown_supplier();
+    let Some(office) = sandbox.office(&supplier) else {
+        return unknown_supplier(&sandbox);
     };
-    let data = inventory
+    let data = office
+        .inventory
         .list()
         .into_iter()
         .map(|(item, remaining)| Remaining { item, remaining })
@@ -251,8 +253,8 @@ async fn set_inventory(
     Path(supplier): Path<String>,
     body: Bytes,
 ) -> Response {
-    let Some(inventory) = sandbox.inventory(&supplier) else {
-        return unknown_supplier();
+    let Some(office) = sandbox.office(&supplier) else {
+        return unknown_supplier(&sandbox);
     };
     let stock: Remaining = match serde_json::from_slice(&body) {
         Ok(stock) => stock,
@@ -260,8 +262,8 @@ async fn set_inventory(
             return refuse(StatusCode::UNPROCESSABLE_ENTITY, "", error.to_string());
         }
     };
-    if inventory.capacity(&stock.item) == 0 {
-        let message = "must name an item such as ZZ117/2026-12-01/economy";
+    if office.inventory.capacity(&stock.item) == 0 {
+        let message = format!("must name an item such as {}", office.example_item);
         return refuse(StatusCode::UNPROCESSABLE_ENTITY, "item", message);
     }
     let line = Line {
@@ -281,7 +283,7 @@ async fn set_inventory(
     if let Err(error) = sandbox.journal.append(line).await {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "", error.to_string());
     }
-    inventory.set(&stock.item, stock.remaining);
+    office.inventory.set(&stock.item, stock.remaining);
     Json(stock).into_response()
 }
 
@@ -297,7 +299,10 @@ async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
     if let Err(error) = sandbox.journal.reset().await {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "", error.to_string());
     }
-    sandbox.duffel.reset();
+    for simulator in &sandbox.simulators {
+        simulator.reset();
+        simulator.office().inventory.reset();
+    }
     StatusCode::NO_CONTENT.into_response()
 }
 

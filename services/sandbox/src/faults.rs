@@ -35,7 +35,7 @@ pub(crate) enum Mode {
     Html,
     /// The right status and `Content-Length`, but the connection closes in the middle of the body.
     Truncated,
-    /// A right answer that lacks its `id` and `booking_reference`.
+    /// A right answer that lacks the keys which identify the thing, such as `id`.
     MissingKey,
     /// 429 with the supplier's headers and `Retry-After`.
     RateLimit,
@@ -332,19 +332,30 @@ pub(crate) fn html() -> Response {
     answer
 }
 
-/// Takes the keys that identify a thing out of an answer's `data`.
-pub(crate) fn strip_keys(body: &mut Value) {
-    let strip = |thing: &mut Value| {
-        if let Some(map) = thing.as_object_mut() {
-            map.remove("id");
-            map.remove("booking_reference");
+/// Takes the keys that identify a thing out of an answer: out of its top level, of the things that the
+/// top level names, and of lists of things there.
+pub(crate) fn strip_keys(body: &mut Value, keys: &[&str]) {
+    fn strip(thing: &mut Value, keys: &[&str], depth: u8) {
+        match thing {
+            Value::Array(things) => {
+                for thing in things {
+                    strip(thing, keys, depth);
+                }
+            }
+            Value::Object(map) => {
+                for key in keys {
+                    map.remove(*key);
+                }
+                if depth > 0 {
+                    for inner in map.values_mut() {
+                        strip(inner, keys, depth - 1);
+                    }
+                }
+            }
+            _ => {}
         }
-    };
-    match body.get_mut("data") {
-        Some(Value::Array(things)) => things.iter_mut().for_each(strip),
-        Some(thing) => strip(thing),
-        None => {}
     }
+    strip(body, keys, 1);
 }
 
 #[cfg(test)]

@@ -6,15 +6,19 @@
 
 mod airlines;
 mod airports;
+mod answer;
 mod chance;
 mod clock;
 mod control;
 mod duffel;
 mod faults;
 mod flights;
+mod front;
 mod inventory;
 mod journal;
+mod scenario;
 mod service;
+mod supplier;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,14 +29,16 @@ use axum::response::Html;
 use axum::routing::get;
 
 pub use clock::Clock;
-use duffel::Duffel;
 use faults::Faults;
-use inventory::Inventory;
 use journal::Journal;
 pub use service::service;
+use supplier::{Office, Simulator};
 
-/// The suppliers that are simulated, as they are named in paths and journal lines.
-pub const SUPPLIERS: [&str; 1] = [duffel::NAME];
+/// How a simulator is made.
+type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
+
+/// The suppliers that are simulated: one line each.
+const SIMULATORS: [Make; 1] = [duffel::simulator];
 
 /// The keys of a sandbox with their defaults and meanings, as TOML.
 pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");
@@ -99,22 +105,52 @@ pub enum StartError {
     },
 }
 
-/// Everything that the suppliers and the control endpoints share.
+/// Everything that the control endpoints work on.
 struct Sandbox {
     clock: Clock,
     journal: Arc<Journal>,
     faults: Arc<Faults>,
-    duffel: Arc<Duffel>,
+    simulators: Vec<Arc<dyn Simulator>>,
 }
 
 impl Sandbox {
-    fn inventory(&self, supplier: &str) -> Option<&Inventory> {
-        (supplier == duffel::NAME).then_some(&self.duffel.inventory)
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.simulators
+            .iter()
+            .map(|simulator| simulator.office().name)
+    }
+
+    fn simulator(&self, name: &str) -> Option<&Arc<dyn Simulator>> {
+        self.simulators
+            .iter()
+            .find(|simulator| simulator.office().name == name)
+    }
+
+    fn office(&self, name: &str) -> Option<&Office> {
+        self.simulator(name).map(|simulator| simulator.office())
+    }
+
+    /// Rebuilds orders and inventory from the journal.
+    async fn replay(&self) -> Result<(), StartError> {
+        for line in self.journal.lines().await {
+            let Some(simulator) = self.simulator(&line.effect.supplier) else {
+                continue;
+            };
+            let replayed = match line.effect.kind {
+                journal::Kind::Stock => simulator.office().restock(&line),
+                _ => simulator.replay(&line),
+            };
+            replayed.map_err(|source| StartError::Replay {
+                seq: line.effect.seq,
+                source,
+            })?;
+        }
+        Ok(())
     }
 }
 
-/// All simulators and their controls: `/duffel/…`, `/_control/…`, `/openapi.json`, `/health/live` and
-/// an index at `/`. Orders and inventory are rebuilt from the journal in `options.data_dir` first.
+/// All simulators and their controls: `/<supplier>/…`, `/_control/…`, `/openapi.json`, `/health/live`
+/// and an index at `/`. Orders and inventory are rebuilt from the journal in `options.data_dir` first.
 ///
 /// # Errors
 /// The journal cannot be used or replayed; the sandbox must not start then.
@@ -127,30 +163,25 @@ pub async fn router(options: Options) -> Result<Router, StartError> {
         })?;
     let journal = Arc::new(journal);
     let faults = Arc::new(Faults::default());
-    let duffel = Arc::new(Duffel::new(
-        &options,
-        Arc::clone(&journal),
-        Arc::clone(&faults),
-    ));
-    for line in journal.lines().await {
-        if line.effect.supplier == duffel::NAME {
-            let replayed = duffel.replay(&line);
-            replayed.map_err(|source| StartError::Replay {
-                seq: line.effect.seq,
-                source,
-            })?;
-        }
-    }
+    let simulators = SIMULATORS
+        .iter()
+        .map(|make| make(&options, &journal, &faults))
+        .collect();
     let sandbox = Arc::new(Sandbox {
         clock: options.clock,
         journal,
         faults,
-        duffel: Arc::clone(&duffel),
+        simulators,
     });
+    sandbox.replay().await?;
+    let mut all: Router = Router::new();
+    for simulator in &sandbox.simulators {
+        let prefix = format!("/{}", simulator.office().name);
+        all = all.nest(&prefix, front::behind(simulator));
+    }
     let (control, document) = control::router(sandbox);
     let document = Arc::new(document);
-    Ok(Router::new()
-        .nest("/duffel", duffel::router(duffel))
+    Ok(all
         .merge(control)
         .route("/openapi.json", get(async move || axum::Json(document)))
         .route("/", get(async || Html(include_str!("index.html")))))

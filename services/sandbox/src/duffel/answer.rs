@@ -1,36 +1,10 @@
 //! Answers in Duffel's shapes: `{"data":…}`, `{"data":[…],"meta":{…}}` and
 //! `{"meta":{"status","request_id"},"errors":[…]}`. Titles and messages are Duffel's where recorded.
 
-use std::time::Duration;
-
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-/// What goes wrong with a right answer because the buyer asked for it (API.md §6).
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Twist {
-    Hang,
-    ServerError,
-    Slow(Duration),
-}
-
-/// An answer before its request id and rate-limit headers are known.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) body: Content,
-    /// Something now stands in the journal.
-    pub(crate) committed: bool,
-    pub(crate) twist: Option<Twist>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Content {
-    Json(Value),
-    Problem(Problem),
-}
+use crate::answer::Answer;
 
 /// One error of Duffel's.
 #[derive(Clone, Debug)]
@@ -46,54 +20,19 @@ pub(crate) struct Problem {
 /// A handler's result; both sides are answers.
 pub(crate) type Answered = Result<Answer, Problem>;
 
-impl Answer {
-    /// 200 with `data`.
-    pub(crate) fn ok(data: Value) -> Self {
-        Self::json(StatusCode::OK, json!({ "data": data }))
-    }
+/// 200 with `data`.
+pub(crate) fn ok(data: Value) -> Answer {
+    Answer::json(StatusCode::OK, json!({ "data": data }))
+}
 
-    /// 201 with `data`.
-    pub(crate) fn created(data: Value) -> Self {
-        Self::json(StatusCode::CREATED, json!({ "data": data }))
-    }
-
-    /// Any JSON body.
-    pub(crate) fn json(status: StatusCode, body: Value) -> Self {
-        Self {
-            status,
-            body: Content::Json(body),
-            committed: false,
-            twist: None,
-        }
-    }
-
-    /// The body as it is sent, with the request id that an error repeats.
-    pub(crate) fn bytes(&self, request_id: &str) -> Bytes {
-        let bytes = match &self.body {
-            Content::Json(value) => serde_json::to_vec(value),
-            Content::Problem(problem) => serde_json::to_vec(&problem.body(request_id)),
-        };
-        bytes.unwrap_or_default().into()
-    }
+/// 201 with `data`.
+pub(crate) fn created(data: Value) -> Answer {
+    Answer::json(StatusCode::CREATED, json!({ "data": data }))
 }
 
 impl From<Problem> for Answer {
     fn from(problem: Problem) -> Self {
-        Self {
-            status: problem.status,
-            body: Content::Problem(problem),
-            committed: false,
-            twist: None,
-        }
-    }
-}
-
-/// Travels to the front as an extension: only the front knows the request id and the faults.
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        let mut response = Response::default();
-        response.extensions_mut().insert(self);
-        response
+        Self::json(problem.status, problem.body())
     }
 }
 
@@ -120,7 +59,8 @@ impl Problem {
         Self::new(status, "invalid_state_error", code, title, message)
     }
 
-    fn body(&self, request_id: &str) -> Value {
+    /// The request id is filled in when the answer is finished.
+    fn body(&self) -> Value {
         let mut error = json!({
             "type": self.kind,
             "title": self.title,
@@ -132,7 +72,7 @@ impl Problem {
             map.insert("source".to_owned(), source.clone());
         }
         json!({
-            "meta": { "status": self.status.as_u16(), "request_id": request_id },
+            "meta": { "status": self.status.as_u16(), "request_id": null },
             "errors": [error],
         })
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Answered, Problem};
-use super::offer::decimal;
+use super::answer::{Answered, Problem, created, ok};
 use super::orders::check_payment;
 use super::paging::{Params, page};
 use super::state::{Cancellation, Duffel, Order};
 use super::wire;
 use crate::journal::Kind;
+use crate::supplier::decimal;
 
 /// How long a quote stands: at most 60 minutes (WIRE §0).
 const QUOTE_LIFE: Duration = Duration::from_secs(3600);
@@ -24,7 +24,7 @@ pub(crate) fn quote(duffel: &Duffel, body: &Value) -> Answered {
         .and_then(Value::as_str)
         .ok_or_else(|| Problem::required("/order_id"))?;
     let visible = duffel.visibility();
-    let now = duffel.clock.now();
+    let now = duffel.office.clock.now();
     let mut store = duffel.store();
     let order = store.orders.get(order_id).filter(|order| visible(order));
     let order = order.ok_or_else(Problem::not_found)?;
@@ -54,17 +54,17 @@ pub(crate) fn quote(duffel: &Duffel, body: &Value) -> Answered {
         currency: order.currency.clone(),
         refund_to: refund_to.to_owned(),
         created_at: now,
-        expires_at: duffel.clock.after(QUOTE_LIFE),
+        expires_at: duffel.office.clock.after(QUOTE_LIFE),
         confirmed_at: None,
     };
     let answer = shown(&cancellation);
     store.add_cancellation(cancellation);
-    Ok(Answer::created(answer))
+    Ok(created(answer))
 }
 
 /// `POST /air/order_cancellations/{id}/actions/confirm`.
 pub(crate) async fn confirm(duffel: &Duffel, id: &str) -> Answered {
-    let now = duffel.clock.now();
+    let now = duffel.office.clock.now();
     let (cancellation, order) = {
         let mut store = duffel.store();
         let mut cancellation = store
@@ -92,23 +92,20 @@ pub(crate) async fn confirm(duffel: &Duffel, id: &str) -> Answered {
         duffel.store().orders.insert(order.id.clone(), order);
         return Err(Problem::internal());
     }
-    duffel.inventory.give_back(&order.units);
+    duffel.office.inventory.give_back(&order.units);
     let answer = shown(&cancellation);
     duffel
         .store()
         .cancellations
         .insert(id.to_owned(), cancellation);
-    Ok(Answer {
-        committed: true,
-        ..Answer::ok(answer)
-    })
+    Ok(ok(answer).committed(None))
 }
 
 /// `GET /air/order_cancellations/{id}`.
 pub(crate) fn show(duffel: &Duffel, id: &str) -> Answered {
     let store = duffel.store();
     let cancellation = store.cancellations.get(id).ok_or_else(Problem::not_found)?;
-    Ok(Answer::ok(shown(cancellation)))
+    Ok(ok(shown(cancellation)))
 }
 
 /// `GET /air/order_cancellations?order_id=…`.
@@ -124,7 +121,7 @@ pub(crate) fn list(duffel: &Duffel, query: Option<&str>) -> Answered {
         .collect();
     let (page, meta) = page(&params, &all, |one| &one.id)?;
     let data: Vec<Value> = page.iter().map(|one| shown(one)).collect();
-    Ok(Answer::json(
+    Ok(crate::answer::Answer::json(
         StatusCode::OK,
         json!({ "data": data, "meta": meta }),
     ))
@@ -138,7 +135,7 @@ pub(crate) async fn pay(duffel: &Duffel, body: &Value) -> Answered {
     let payment = data
         .get("payment")
         .ok_or_else(|| Problem::required("/payment"))?;
-    let now = duffel.clock.now();
+    let now = duffel.office.clock.now();
     let order = {
         let mut store = duffel.store();
         let order = store
@@ -168,18 +165,16 @@ pub(crate) async fn pay(duffel: &Duffel, body: &Value) -> Answered {
         return Err(Problem::internal());
     }
     store.pay(order_id, now);
-    Ok(Answer {
-        committed: true,
-        ..Answer::created(json!({
-            "id": duffel.ids.next("pay", now),
-            "type": payment.get("type"),
-            "amount": decimal(order.total),
-            "currency": order.currency,
-            "status": "succeeded",
-            "live_mode": false,
-            "created_at": wire::instant(now),
-        }))
-    })
+    let paid = json!({
+        "id": duffel.ids.next("pay", now),
+        "type": payment.get("type"),
+        "amount": decimal(order.total),
+        "currency": order.currency,
+        "status": "succeeded",
+        "live_mode": false,
+        "created_at": wire::instant(now),
+    });
+    Ok(created(paid).committed(None))
 }
 
 fn credit(order: &Order, cancellation_id: &str, refund: i64, today: &str) -> Value {

@@ -1,5 +1,5 @@
 //! Duffel's flights API (version v2) under `/duffel`, as WIRE §1.1–1.4 and the recorded answers have it:
-//! the table of its endpoints. What all of them share is in `front`.
+//! the table of its endpoints. What is its own about every request is in `front`.
 
 mod answer;
 mod cancellations;
@@ -21,17 +21,30 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::middleware;
 use axum::routing::{get, post};
 use serde_json::Value;
 
-use answer::{Answer, Answered, Problem};
-pub(crate) use state::{Duffel, NAME};
+use answer::{Answered, Problem};
+use state::Duffel;
 
-type Simulator = State<Arc<Duffel>>;
+use crate::answer::Answer;
+use crate::faults::Faults;
+use crate::journal::Journal;
+use crate::supplier::Simulator;
+
+type Desk = State<Arc<Duffel>>;
+
+/// The simulator.
+pub(crate) fn simulator(
+    options: &crate::Options,
+    journal: &Arc<Journal>,
+    faults: &Arc<Faults>,
+) -> Arc<dyn Simulator> {
+    Arc::new(Duffel::new(options, journal, faults))
+}
 
 /// All paths below `/duffel`.
-pub(crate) fn router(duffel: Arc<Duffel>) -> Router {
+fn routes(duffel: Arc<Duffel>) -> Router {
     Router::new()
         .route("/air/offer_requests", post(create_offer_request))
         .route("/air/offer_requests/{id}", get(show_offer_request))
@@ -58,10 +71,6 @@ pub(crate) fn router(duffel: Arc<Duffel>) -> Router {
         .route("/places/suggestions", get(suggest_places))
         .fallback(async || Answer::from(Problem::not_found()))
         .method_not_allowed_fallback(async || Answer::from(Problem::not_found()))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&duffel),
-            front::front,
-        ))
         .with_state(duffel)
 }
 
@@ -74,69 +83,69 @@ fn json(body: &Bytes) -> Result<Value, Problem> {
 }
 
 async fn create_offer_request(
-    State(duffel): Simulator,
+    State(duffel): Desk,
     RawQuery(query): RawQuery,
     body: Bytes,
 ) -> Answer {
     answer(json(&body).and_then(|body| search::create(&duffel, query.as_deref(), &body)))
 }
 
-async fn show_offer_request(State(duffel): Simulator, Path(id): Path<String>) -> Answer {
+async fn show_offer_request(State(duffel): Desk, Path(id): Path<String>) -> Answer {
     answer(search::show(&duffel, &id))
 }
 
-async fn list_offers(State(duffel): Simulator, RawQuery(query): RawQuery) -> Answer {
+async fn list_offers(State(duffel): Desk, RawQuery(query): RawQuery) -> Answer {
     answer(search::offers(&duffel, query.as_deref()))
 }
 
 async fn show_offer(
-    State(duffel): Simulator,
+    State(duffel): Desk,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {
     answer(search::offer(&duffel, &id, query.as_deref()))
 }
 
-async fn price_offer(State(duffel): Simulator, Path(id): Path<String>, body: Bytes) -> Answer {
+async fn price_offer(State(duffel): Desk, Path(id): Path<String>, body: Bytes) -> Answer {
     answer(json(&body).and_then(|body| search::price(&duffel, &id, &body)))
 }
 
-async fn create_order(State(duffel): Simulator, body: Bytes) -> Answer {
+async fn create_order(State(duffel): Desk, body: Bytes) -> Answer {
     match json(&body) {
         Ok(body) => answer(orders::create(&duffel, &body).await),
         Err(problem) => problem.into(),
     }
 }
 
-async fn list_orders(State(duffel): Simulator, RawQuery(query): RawQuery) -> Answer {
+async fn list_orders(State(duffel): Desk, RawQuery(query): RawQuery) -> Answer {
     answer(orders::list(&duffel, query.as_deref()))
 }
 
-async fn show_order(State(duffel): Simulator, Path(id): Path<String>) -> Answer {
+async fn show_order(State(duffel): Desk, Path(id): Path<String>) -> Answer {
     answer(orders::show(&duffel, &id))
 }
 
-async fn list_airline_changes(State(duffel): Simulator, RawQuery(query): RawQuery) -> Answer {
+async fn list_airline_changes(State(duffel): Desk, RawQuery(query): RawQuery) -> Answer {
     answer(orders::airline_changes(&duffel, query.as_deref()))
 }
 
-async fn quote_cancellation(State(duffel): Simulator, body: Bytes) -> Answer {
+async fn quote_cancellation(State(duffel): Desk, body: Bytes) -> Answer {
     answer(json(&body).and_then(|body| cancellations::quote(&duffel, &body)))
 }
 
-async fn show_cancellation(State(duffel): Simulator, Path(id): Path<String>) -> Answer {
+async fn show_cancellation(State(duffel): Desk, Path(id): Path<String>) -> Answer {
     answer(cancellations::show(&duffel, &id))
 }
 
-async fn list_cancellations(State(duffel): Simulator, RawQuery(query): RawQuery) -> Answer {
+async fn list_cancellations(State(duffel): Desk, RawQuery(query): RawQuery) -> Answer {
     answer(cancellations::list(&duffel, query.as_deref()))
 }
 
-async fn confirm_cancellation(State(duffel): Simulator, Path(id): Path<String>) -> Answer {
+async fn confirm_cancellation(State(duffel): Desk, Path(id): Path<String>) -> Answer {
     answer(cancellations::confirm(&duffel, &id).await)
 }
 
-async fn pay(State(duffel): Simulator, body: Bytes) -> Answer {
+async fn pay(State(duffel): Desk, body: Bytes) -> Answer {
     match json(&body) {
         Ok(body) => answer(cancellations::pay(&duffel, &body).await),
         Err(problem) => problem.into(),

@@ -10,6 +10,7 @@ use super::scenario::{self, Route};
 use crate::chance::{base62, between, draw};
 use crate::flights::Flight;
 use crate::inventory::Units;
+use crate::supplier::decimal;
 
 /// A cabin class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,11 +270,6 @@ pub(crate) fn price(
         let percent = passenger.kind.percent();
         (base + adult * percent / 100, taxes + tax * percent / 100)
     })
-}
-
-/// Hundredths as Duffel writes an amount: `1016.15`.
-pub(crate) fn decimal(hundredths: i64) -> String {
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// A condition of a fare as Duffel writes it.

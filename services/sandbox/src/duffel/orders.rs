@@ -4,15 +4,17 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answer, Answered, Problem, Twist};
+use super::answer::{Answered, Problem, created, ok};
 use super::ids::booking_reference;
-use super::offer::{Offer, condition, decimal};
+use super::offer::{Offer, condition};
 use super::paging::{Params, page};
-use super::scenario::{self, Name, Route};
-use super::state::{Duffel, NAME, Order, Raise};
+use super::scenario::Route;
+use super::state::{Duffel, Order, Raise};
 use super::{services, travellers, wire};
-use crate::faults::Operation;
+use crate::answer::{Answer, Twist};
 use crate::journal::Kind;
+use crate::scenario::{self, Name};
+use crate::supplier::decimal;
 
 /// By how much the scenario PRICECHANGE raises an offer's price, in hundredths.
 const RAISE: i64 = 1_000;
@@ -26,7 +28,7 @@ pub(crate) async fn create(duffel: &Duffel, body: &Value) -> Answered {
     let record = serde_json::to_value(&order).map_err(|_| Problem::internal())?;
     if let Err(error) = duffel.record(kind, &order, order.total, record).await {
         tracing::error!(%error, "the journal cannot be written; the order is undone");
-        duffel.inventory.give_back(&order.units);
+        duffel.office.inventory.give_back(&order.units);
         let mut store = duffel.store();
         let request = store
             .offers
@@ -37,16 +39,7 @@ pub(crate) async fn create(duffel: &Duffel, body: &Value) -> Answered {
     }
     let shown = order.shown.clone();
     duffel.store().add_order(order);
-    Ok(Answer {
-        committed: true,
-        twist: match name {
-            Some(Name::Timeout) => Some(Twist::Hang),
-            Some(Name::Error500) => Some(Twist::ServerError),
-            Some(Name::Slow) => Some(Twist::Slow(duffel.slow)),
-            _ => None,
-        },
-        ..Answer::created(shown)
-    })
+    Ok(created(shown).committed(Twist::of(name, duffel.office.slow)))
 }
 
 struct Reserved {
@@ -84,7 +77,7 @@ fn reserve(duffel: &Duffel, body: &Value) -> Result<Reserved, Problem> {
         .cloned()
         .ok_or_else(Problem::not_found)?;
     let route = offer.scenario();
-    let now = duffel.clock.now();
+    let now = duffel.office.clock.now();
     if duffel.one_order_per_search && store.booked.contains(&offer.request_id) {
         return Err(Problem::already_booked());
     }
@@ -127,7 +120,7 @@ fn reserve(duffel: &Duffel, body: &Value) -> Result<Reserved, Problem> {
         _ => {}
     }
     let units = offer.units();
-    if !duffel.inventory.take(&units) {
+    if !duffel.office.inventory.take(&units) {
         return Err(Problem::offer_gone());
     }
     store.booked.insert(offer.request_id.clone());
@@ -137,7 +130,6 @@ fn reserve(duffel: &Duffel, body: &Value) -> Result<Reserved, Problem> {
         .map(|attempt| booking_reference(&id, attempt))
         .find(|reference| store.references.insert(reference.clone()))
         .unwrap_or_default();
-    let lag = duffel.faults.lag(NAME, Operation::Order);
     let shown = show_new(New {
         id: &id,
         reference: &reference,
@@ -159,7 +151,7 @@ fn reserve(duffel: &Duffel, body: &Value) -> Result<Reserved, Problem> {
         refund_penalty: offer.fare.refund,
         client_reference: client_reference(&metadata),
         created_at: now,
-        visible_at: duffel.clock.after(lag),
+        visible_at: duffel.office.visible_at(),
         awaiting_payment: hold,
         cancelled: false,
         airline_changes: route == Some(Route::AirlineInitiatedChange),
@@ -385,7 +377,7 @@ pub(crate) fn list(duffel: &Duffel, query: Option<&str>) -> Answered {
 /// `GET /air/orders/{id}`.
 pub(crate) fn show(duffel: &Duffel, id: &str) -> Answered {
     let visible = duffel.visibility();
-    let now = duffel.clock.now();
+    let now = duffel.office.clock.now();
     let mut store = duffel.store();
     let order = store.orders.get_mut(id).filter(|order| visible(order));
     let order = order.ok_or_else(Problem::not_found)?;
@@ -399,7 +391,7 @@ pub(crate) fn show(duffel: &Duffel, id: &str) -> Answered {
             .into_iter()
             .for_each(|changes| changes.push(change.clone()));
     }
-    Ok(Answer::ok(order.shown.clone()))
+    Ok(ok(order.shown.clone()))
 }
 
 /// `GET /air/airline_initiated_changes?order_id=…`.
@@ -411,7 +403,7 @@ pub(crate) fn airline_changes(duffel: &Duffel, query: Option<&str>) -> Answered 
     let store = duffel.store();
     let order = store.orders.get(id).ok_or_else(Problem::not_found)?;
     let changes = order.shown.get("airline_initiated_changes").cloned();
-    Ok(Answer::ok(changes.unwrap_or_else(|| json!([]))))
+    Ok(ok(changes.unwrap_or_else(|| json!([]))))
 }
 
 /// The airline moves every flight of the order by one hour.

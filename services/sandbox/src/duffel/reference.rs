@@ -3,11 +3,12 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Answered, Problem};
+use super::answer::{Answered, Problem, ok};
 use super::paging::{Params, page};
 use super::wire;
 use crate::airlines::{AIRLINES, Airline};
 use crate::airports::{Airport, City, atlas};
+use crate::answer::Answer;
 
 /// The most places that are suggested at once.
 const SUGGESTIONS: usize = 20;
@@ -32,7 +33,7 @@ pub(crate) fn airlines(query: Option<&str>) -> Answered {
 pub(crate) fn airline(id: &str) -> Answered {
     let found = AIRLINES.iter().find(|airline| airline.id() == id);
     let found = found.ok_or_else(Problem::not_found)?;
-    Ok(Answer::ok(wire::listed_airline(found)))
+    Ok(ok(wire::listed_airline(found)))
 }
 
 /// `GET /air/airports`.
@@ -62,7 +63,7 @@ pub(crate) fn airport(id: &str) -> Answered {
         .airports()
         .find(|airport| wire::airport_id(airport) == id);
     let found = found.ok_or_else(Problem::not_found)?;
-    Ok(Answer::ok(wire::listed_airport(found)))
+    Ok(ok(wire::listed_airport(found)))
 }
 
 enum Place<'a> {
@@ -110,5 +111,5 @@ pub(crate) fn suggestions(query: Option<&str>) -> Answered {
             Place::City(city) => wire::city(city),
         })
         .collect();
-    Ok(Answer::ok(Value::from(data)))
+    Ok(ok(Value::from(data)))
 }

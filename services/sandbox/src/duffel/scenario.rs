@@ -1,5 +1,4 @@
-//! The outcomes that a tester can ask for: Duffel's documented test routes (by the first slice) and
-//! the scenarios of API.md §6 (by the first traveller's family name).
+//! Duffel's documented test routes: outcomes that a tester asks for by the first slice.
 
 /// One of Duffel's test routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,28 +41,4 @@ pub(crate) fn of_route(origin: &str, destination: &str) -> Option<Route> {
         .iter()
         .find(|(from, to, _)| *from == origin && *to == destination)
         .map(|(_, _, route)| *route)
-}
-
-/// What an order does because of the family name of its first passenger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    SoldOut,
-    PriceChange,
-    Timeout,
-    Error500,
-    Refused,
-    Slow,
-}
-
-/// The scenario of a family name; upper and lower case are the same.
-pub(crate) fn of_name(family_name: &str) -> Option<Name> {
-    match family_name.trim().to_ascii_uppercase().as_str() {
-        "SOLDOUT" => Some(Name::SoldOut),
-        "PRICECHANGE" => Some(Name::PriceChange),
-        "TIMEOUT" => Some(Name::Timeout),
-        "ERROR500" => Some(Name::Error500),
-        "REFUSED" => Some(Name::Refused),
-        "SLOW" => Some(Name::Slow),
-        _ => None,
-    }
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use jiff::civil::{Date, Time};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Answered, Problem};
+use super::answer::{Answered, Problem, created, ok};
 use super::offer::{self, Cabin, FARES, Kind, Offer, Passenger, Segment, Slice};
 use super::paging::{Params, page};
 use super::scenario::{self, Route};
 use super::state::{Duffel, Request};
 use super::wire;
 use crate::airports::{Airport, atlas};
+use crate::answer::Answer;
 use crate::flights::{self, Flight};
+use crate::supplier::decimal;
 
 /// Airlines publish their timetables about this far ahead.
 const TIMETABLE_DAYS: i32 = 330;
@@ -39,7 +41,7 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
     let inline = params.flag("return_offers")?.unwrap_or(true);
     params.number("supplier_timeout", 2_000, 60_000)?;
     let data = body.get("data").ok_or_else(|| Problem::required("/data"))?;
-    let now = duffel.clock.now();
+    let now = duffel.office.clock.now();
     let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     let legs = legs(data, today)?;
     let passengers = Arc::new(passengers(duffel, data)?);
@@ -66,7 +68,7 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
     }
 
     let id = duffel.ids.next("orq", now);
-    let expires_at = whole_second(duffel.clock.after(duffel.offer_life));
+    let expires_at = whole_second(duffel.office.clock.after(duffel.office.offer_life));
     let ways: Vec<Vec<Vec<Flight>>> = legs
         .iter()
         .map(|leg| journeys(duffel, leg, max_connections, today))
@@ -76,7 +78,7 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
     for flights in combine(&ways) {
         let priced: Vec<(i64, i64)> = FARES
             .iter()
-            .map(|fare| offer::price(duffel.seed, &flights, cabin_sold, fare, &passengers))
+            .map(|fare| offer::price(duffel.office.seed, &flights, cabin_sold, fare, &passengers))
             .collect();
         let slices = Arc::new(with_ids(duffel, flights, now));
         for (fare, (base, tax)) in FARES.iter().zip(priced) {
@@ -87,13 +89,13 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
                 slices: Arc::clone(&slices),
                 cabin: cabin_sold,
                 fare,
-                currency: duffel.currency.clone(),
+                currency: duffel.office.currency.clone(),
                 base,
                 tax,
                 created_at: now,
                 expires_at,
             };
-            let left = |(item, seats): (String, u32)| duffel.inventory.show(&item) >= seats;
+            let left = |(item, seats): (String, u32)| duffel.office.inventory.show(&item) >= seats;
             if offer.units().into_iter().all(left) {
                 offers.push(Arc::new(offer));
             }
@@ -114,7 +116,7 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
         offers,
     });
     duffel.store().keep(Arc::clone(&request), expires_at, now);
-    Ok(Answer::created(shown(duffel, &request, inline)))
+    Ok(created(shown(duffel, &request, inline)))
 }
 
 fn with_ids(duffel: &Duffel, slices: Vec<Vec<Flight>>, now: jiff::Timestamp) -> Vec<Slice> {
@@ -133,7 +135,7 @@ fn with_ids(duffel: &Duffel, slices: Vec<Vec<Flight>>, now: jiff::Timestamp) -> 
 pub(crate) fn show(duffel: &Duffel, id: &str) -> Answered {
     let request = duffel.store().requests.get(id).cloned();
     let request = request.ok_or_else(Problem::not_found)?;
-    Ok(Answer::ok(shown(duffel, &request, true)))
+    Ok(ok(shown(duffel, &request, true)))
 }
 
 /// `GET /air/offers?offer_request_id=…`.
@@ -187,7 +189,7 @@ pub(crate) fn offer(duffel: &Duffel, id: &str, query: Option<&str>) -> Answered 
         .flag("return_available_services")?
         .unwrap_or(false);
     let (offer, raised) = read(duffel, id)?;
-    Ok(Answer::ok(wire::offer(&offer, raised, with_services)))
+    Ok(ok(wire::offer(&offer, raised, with_services)))
 }
 
 /// `POST /air/offers/{id}/actions/price`.
@@ -200,7 +202,7 @@ pub(crate) fn price(duffel: &Duffel, id: &str, body: &Value) -> Answered {
     let mut shown = wire::offer(&offer, raised, true);
     if let Some(map) = shown.as_object_mut() {
         let sum: i64 = extra.iter().map(|service| service.amount).sum();
-        let total = offer::decimal(offer.base + raised + offer.tax + sum);
+        let total = decimal(offer.base + raised + offer.tax + sum);
         map.insert("total_amount".to_owned(), Value::from(total));
         let empty = || json!([]);
         map.insert(
@@ -212,7 +214,7 @@ pub(crate) fn price(duffel: &Duffel, id: &str, body: &Value) -> Answered {
             services.unwrap_or_else(empty),
         );
     }
-    Ok(Answer::ok(shown))
+    Ok(ok(shown))
 }
 
 /// An offer that can still be ordered, as somebody asks for it now.
@@ -223,8 +225,8 @@ fn read(duffel: &Duffel, id: &str) -> Result<(Arc<Offer>, i64), Problem> {
         .get(id)
         .cloned()
         .ok_or_else(Problem::not_found)?;
-    let sold_out = |(item, seats): (String, u32)| duffel.inventory.show(&item) < seats;
-    if duffel.clock.now() >= offer.expires_at
+    let sold_out = |(item, seats): (String, u32)| duffel.office.inventory.show(&item) < seats;
+    if duffel.office.clock.now() >= offer.expires_at
         || offer.scenario() == Some(Route::GoneOnRead)
         || offer.units().into_iter().any(sold_out)
     {
@@ -373,7 +375,7 @@ fn passengers(duffel: &Duffel, data: &Value) -> Result<Vec<Passenger>, Problem> 
             (None, None) => return Err(Problem::required(&at("type"))),
         };
         passengers.push(Passenger {
-            id: duffel.ids.next("pas", duffel.clock.now()),
+            id: duffel.ids.next("pas", duffel.office.clock.now()),
             kind,
             age,
         });
@@ -410,7 +412,7 @@ fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Ve
     for origin in airports(&leg.origin) {
         for destination in airports(&leg.destination) {
             let route = scenario::of_route(origin.iata, destination.iata);
-            let direct = flights::direct(duffel.seed, origin, destination, leg.date);
+            let direct = flights::direct(duffel.office.seed, origin, destination, leg.date);
             match route {
                 Some(Route::ConnectingOnly) => {}
                 Some(Route::StopInSegment) => ways.extend(
@@ -423,7 +425,7 @@ fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Ve
                 _ => ways.extend(direct.into_iter().map(|flight| vec![flight])),
             }
             if max_connections > 0 && route != Some(Route::StopInSegment) {
-                let change = flights::connecting(duffel.seed, origin, destination, leg.date);
+                let change = flights::connecting(duffel.office.seed, origin, destination, leg.date);
                 changing.push(change);
             }
         }

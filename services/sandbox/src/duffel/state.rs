@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ids::Ids;
-use super::offer::{Offer, Passenger, decimal};
+use super::offer::{Offer, Passenger};
 use super::wire;
-use crate::clock::Clock;
-use crate::faults::{Faults, Operation};
+use crate::faults::Faults;
 use crate::flights;
-use crate::inventory::{Inventory, Units};
-use crate::journal::{Effect, Journal, Kind, Line};
+use crate::inventory::Units;
+use crate::journal::{Journal, Kind, Line};
+use crate::supplier::{Deed, Office};
 
 /// The supplier's name in paths, faults and journal lines.
 pub(crate) const NAME: &str = "duffel";
@@ -196,42 +196,23 @@ impl Store {
 
 /// The simulated supplier.
 pub(crate) struct Duffel {
-    pub(crate) seed: u64,
-    pub(crate) offer_life: Duration,
-    pub(crate) slow: Duration,
+    pub(crate) office: Office,
     pub(crate) one_order_per_search: bool,
-    pub(crate) rate_limit: u32,
-    pub(crate) enforce_rate_limit: bool,
-    pub(crate) currency: String,
-    pub(crate) clock: Clock,
     pub(crate) ids: Ids,
-    pub(crate) journal: Arc<Journal>,
-    pub(crate) faults: Arc<Faults>,
-    pub(crate) inventory: Inventory,
-    pub(crate) window: Mutex<(i64, u32)>,
     store: Mutex<Store>,
 }
 
 impl Duffel {
     pub(crate) fn new(
         options: &crate::Options,
-        journal: Arc<Journal>,
-        faults: Arc<Faults>,
+        journal: &Arc<Journal>,
+        faults: &Arc<Faults>,
     ) -> Self {
+        let example = "ZZ117/2026-12-01/economy";
         Self {
-            seed: options.seed,
-            offer_life: options.offer_life,
-            slow: options.slow_order,
+            office: Office::new(NAME, example, flights::seats, options, journal, faults),
             one_order_per_search: options.one_order_per_search,
-            rate_limit: options.rate_limit,
-            enforce_rate_limit: options.enforce_rate_limit,
-            currency: options.currency.clone(),
-            clock: options.clock.clone(),
             ids: Ids::new(options.seed),
-            journal,
-            faults,
-            inventory: Inventory::new(options.seed, flights::seats),
-            window: Mutex::default(),
             store: Mutex::default(),
         }
     }
@@ -242,13 +223,8 @@ impl Duffel {
 
     /// Orders made longer ago than this instant, and whose own lag is over, can be seen.
     pub(crate) fn visibility(&self) -> impl Fn(&Order) -> bool + use<> {
-        let now = self.clock.now();
-        let lag = self.faults.lag(NAME, Operation::Retrieve);
-        let lag = jiff::SignedDuration::try_from(lag).unwrap_or_default();
-        move |order| {
-            let seen = order.created_at.checked_add(lag).unwrap_or(Timestamp::MAX);
-            now >= order.visible_at && now >= seen
-        }
+        let seen = self.office.sight();
+        move |order| seen(order.created_at, order.visible_at)
     }
 
     /// Writes an effect to the journal; it is on disk afterwards.
@@ -259,40 +235,26 @@ impl Duffel {
         amount: i64,
         record: Value,
     ) -> std::io::Result<()> {
-        let items: Vec<&str> = order.units.iter().map(|(item, _)| item.as_str()).collect();
-        self.journal
-            .append(Line {
-                effect: Effect {
-                    seq: 0,
-                    at: self.clock.now(),
-                    supplier: NAME.to_owned(),
-                    kind,
-                    supplier_reference: order.reference().to_owned(),
-                    client_reference: order.client_reference.clone(),
-                    amount: Some(decimal(amount)),
-                    currency: Some(order.currency.clone()),
-                    item: Some(items.join(",")),
-                },
+        self.office
+            .record(Deed {
+                kind,
+                supplier_reference: order.reference(),
+                client_reference: order.client_reference.as_deref(),
+                amount,
+                currency: &order.currency,
+                units: &order.units,
                 record,
             })
             .await
     }
 
     /// Does again what a journal line says was done.
-    ///
-    /// # Errors
-    /// The line's record is not one of this simulator's.
-    pub(crate) fn replay(&self, line: &Line) -> Result<(), serde_json::Error> {
+    pub(crate) fn redo(&self, line: &Line) -> Result<(), serde_json::Error> {
         let effect = &line.effect;
         match effect.kind {
-            Kind::Stock => {
-                let units = u32::deserialize(&line.record)?;
-                let item = effect.item.as_deref().unwrap_or_default();
-                self.inventory.set(item, units);
-            }
             Kind::Order | Kind::Hold => {
                 let order = Order::deserialize(&line.record)?;
-                self.inventory.take(&order.units);
+                self.office.inventory.take(&order.units);
                 self.store().add_order(order);
             }
             Kind::Cancel => {
@@ -300,21 +262,20 @@ impl Duffel {
                 let mut store = self.store();
                 let at = cancellation.confirmed_at.unwrap_or(effect.at);
                 let units = store.cancel(&cancellation, at);
-                self.inventory.give_back(&units);
+                self.office.inventory.give_back(&units);
                 store.add_cancellation(cancellation);
             }
             Kind::Capture => {
                 let order_id = String::deserialize(&line.record)?;
                 self.store().pay(&order_id, effect.at);
             }
-            Kind::Authorise | Kind::Void | Kind::Refund => {}
+            Kind::Stock | Kind::Authorise | Kind::Void | Kind::Refund => {}
         }
         Ok(())
     }
 
     /// Forgets everything.
-    pub(crate) fn reset(&self) {
+    pub(crate) fn forget(&self) {
         *self.store() = Store::default();
-        self.inventory.reset();
     }
 }

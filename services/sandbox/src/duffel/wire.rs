@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::offer::{Offer, Passenger, Segment, Service, Slice, condition, decimal};
+use super::offer::{Offer, Passenger, Segment, Service, Slice, condition};
 use super::scenario::Route;
 use crate::airlines::Airline;
 use crate::airports::{Airport, City, atlas};
 use crate::chance::{base62, between, draw};
 use crate::flights::waiting;
+use crate::supplier::decimal;
 
 /// `2021-12-20T11:40:14.121574Z`.
 pub(crate) fn instant(at: Timestamp) -> String {
