@@ -111,6 +111,22 @@ impl<K: Kind> Id<K> {
             kind: PhantomData,
         }
     }
+
+    /// The id in few characters, for suppliers whose field for our reference is short: the last
+    /// `length` of its 26 digits in Crockford's base 32, upper case. 20 of them still hold all of the
+    /// id's 74 random bits (RFC 9562 §5.7).
+    pub fn compact(&self, length: usize) -> String {
+        const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+        let number = self.uuid.as_u128();
+        (0..26_u32)
+            .rev()
+            .skip(26_usize.saturating_sub(length))
+            .map(|place| {
+                let digit = usize::try_from((number >> (place * 5)) & 31).unwrap_or(0);
+                DIGITS.get(digit).copied().map_or('0', char::from)
+            })
+            .collect()
+    }
 }
 
 /// Why a text is not an id of the wanted kind.
@@ -249,5 +265,17 @@ mod tests {
         let first = OrderId::new(&clock);
         clock.advance(std::time::Duration::from_millis(1));
         assert!(first.to_string() < OrderId::new(&clock).to_string());
+    }
+
+    #[test]
+    fn a_compact_id_keeps_the_random_bits() {
+        let id: OrderId = "ord_019a6b2c3d4e7f8091a2b3c4d5e6f708".parse().unwrap();
+        assert_eq!(id.compact(26).len(), 26);
+        assert_eq!(id.compact(20), id.compact(26)[6..]);
+        let clock = Clock::manual("2026-11-21T12:00:00Z".parse().unwrap());
+        let many: std::collections::HashSet<String> = (0..10_000)
+            .map(|_| OrderId::new(&clock).compact(20))
+            .collect();
+        assert_eq!(many.len(), 10_000);
     }
 }
