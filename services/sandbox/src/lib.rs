@@ -16,6 +16,7 @@ mod flights;
 mod front;
 mod inventory;
 mod journal;
+mod rates;
 mod scenario;
 mod service;
 mod supplier;
@@ -149,8 +150,9 @@ impl Sandbox {
     }
 }
 
-/// All simulators and their controls: `/<supplier>/…`, `/_control/…`, `/openapi.json`, `/health/live`
-/// and an index at `/`. Orders and inventory are rebuilt from the journal in `options.data_dir` first.
+/// All simulators and their controls: `/<supplier>/…`, `/frankfurter/…`, `/_control/…`, `/openapi.json`,
+/// `/health/live` and an index at `/`. Orders and inventory are rebuilt from the journal in
+/// `options.data_dir` first.
 ///
 /// # Errors
 /// The journal cannot be used or replayed; the sandbox must not start then.
@@ -167,6 +169,7 @@ pub async fn router(options: Options) -> Result<Router, StartError> {
         .iter()
         .map(|make| make(&options, &journal, &faults))
         .collect();
+    let rates = rates::router(options.clock.clone(), options.seed);
     let sandbox = Arc::new(Sandbox {
         clock: options.clock,
         journal,
@@ -182,6 +185,7 @@ pub async fn router(options: Options) -> Result<Router, StartError> {
     let (control, document) = control::router(sandbox);
     let document = Arc::new(document);
     Ok(all
+        .nest("/frankfurter", rates)
         .merge(control)
         .route("/openapi.json", get(async move || axum::Json(document)))
         .route("/", get(async || Html(include_str!("index.html")))))

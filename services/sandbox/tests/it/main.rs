@@ -12,6 +12,7 @@
 mod booking;
 mod control;
 mod faults;
+mod rates;
 mod scenarios;
 mod search;
 mod support;
