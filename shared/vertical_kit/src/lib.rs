@@ -14,6 +14,7 @@ mod offers;
 mod ordering;
 mod orders;
 mod quotes;
+pub mod rates;
 pub mod routes;
 mod search;
 mod settle;
