@@ -2,16 +2,16 @@
 
 use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
-use travel_types::{Currency, LocalTime, Money};
+use travel_types::{Currency, LocalTime, Money, Place};
 use utoipa::ToSchema;
 
 /// A search as suppliers are asked it; checked before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CarSearch {
     /// Where the car is taken.
-    pub pickup: Spot,
+    pub pickup: Place,
     /// Where it is given back; the same place unless another was named (one-way).
-    pub dropoff: Spot,
+    pub dropoff: Place,
     /// When it is taken, local at the place.
     pub pickup_at: DateTime,
     /// When it is given back, local at the place; later.
@@ -31,25 +31,6 @@ impl CarSearch {
     pub fn is_one_way(&self) -> bool {
         self.pickup.iata_code != self.dropoff.iata_code
     }
-}
-
-/// An airport or a city.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Spot {
-    /// Three letters.
-    pub iata_code: String,
-    /// Its name.
-    pub name: String,
-    /// The city it is in or serves.
-    pub city: String,
-    /// ISO 3166-1 alpha-2.
-    pub country: String,
-    /// Degrees north.
-    pub latitude: f64,
-    /// Degrees east.
-    pub longitude: f64,
-    /// IANA name of its time zone.
-    pub time_zone: String,
 }
 
 /// What a car offer or order shows beside what every vertical shows.

@@ -1,50 +1,35 @@
 //! Every endpoint of the service.
 
-use std::sync::Arc;
-
 use auth::Permission;
-use axum::Router;
-use axum::extract::{FromRef, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use http::StatusCode;
 use service_kit::openapi::ErrorBody;
 use service_kit::{ApiError, Caller, Cx, Envelope, Params, whole};
 use travel_types::Place;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vertical_kit::{Desk, Offer, Searcher, SupplierAccount};
+use vertical_kit::{Offer, Shop, SupplierAccount};
 
-use crate::model::{FlightDetails, FlightSearch, PARAMETERS, Ranking, Request};
+use crate::model::{FlightDetails, FlightSearch};
+use crate::query::SEARCHING;
 
 /// The name in paths and answers.
 pub(crate) const VERTICAL: &str = "flights";
 
-type Suppliers = Arc<[Arc<dyn Searcher<FlightSearch>>]>;
-
-#[derive(Clone)]
-struct Flights {
-    desk: Desk,
-    suppliers: Suppliers,
-}
-
-impl FromRef<Flights> for Desk {
-    fn from_ref(flights: &Flights) -> Self {
-        flights.desk.clone()
-    }
-}
+type Flights = Shop<FlightSearch>;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Interline flights", description = "Search, price, order and cancel flights."),
     tags((name = "flights", description = "Flights: search, price, order, cancel."),
          (name = "places", description = "Airports and cities.")),
-    components(schemas(FlightDetails, Ranking, SupplierAccount))
+    components(schemas(FlightDetails, SupplierAccount))
 )]
 struct Document;
 
 /// What is this service's own; the rest is the kit's.
-fn own() -> OpenApiRouter<Flights> {
+pub(crate) fn own() -> OpenApiRouter<Flights> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(search_offers))
         .routes(routes!(suggest_places))
@@ -52,23 +37,7 @@ fn own() -> OpenApiRouter<Flights> {
 
 /// The service's document.
 pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
-    let kit: OpenApiRouter<Desk> = vertical_kit::routes::routes();
-    let document = OpenApiRouter::<Desk>::with_openapi(own().into_openapi())
-        .nest("/api/v1/flights", kit)
-        .into_openapi();
-    vertical_kit::routes::complete(document, VERTICAL, "FlightDetails")
-}
-
-/// The running routes.
-pub(crate) fn router(desk: Desk, suppliers: Vec<Arc<dyn Searcher<FlightSearch>>>) -> Router {
-    let (kit, _) = vertical_kit::routes::routes().split_for_parts();
-    let (own, _) = own().split_for_parts();
-    let flights = Flights {
-        desk: desk.clone(),
-        suppliers: suppliers.into(),
-    };
-    own.with_state(flights)
-        .merge(Router::new().nest("/api/v1/flights", kit.with_state(desk)))
+    vertical_kit::document(own(), VERTICAL, "FlightDetails")
 }
 
 /// Searches flights
@@ -88,8 +57,8 @@ pub(crate) fn router(desk: Desk, suppliers: Vec<Arc<dyn Searcher<FlightSearch>>>
         ("infants" = Option<u32>, Query, minimum = 0, maximum = 9, description = "Below 2 years, at most one per adult."),
         ("cabin" = Option<crate::model::Cabin>, Query, description = "Class of service."),
         ("max_connections" = Option<u32>, Query, minimum = 0, maximum = 2, description = "Most changes of plane per direction, 0 to 2."),
-        ("currency" = Option<String>, Query, pattern = "^[A-Z]{3}$", description = "Only offers priced in this currency (ISO 4217)."),
-        ("sort" = Option<Ranking>, Query, description = "`price` (default), `-price`, `duration` or `departure`."),
+        ("currency" = Option<String>, Query, pattern = "^[A-Z]{3}$", description = "Shows prices also in this currency (ISO 4217), at a dated rate; `total` stays what the supplier charges."),
+        ("sort" = Option<String>, Query, pattern = "^(price|-price|duration|departure)$", description = "`price` (default), `-price`, `duration` or `departure`."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Offers per page, 1 to 100, 20 by default."),
         ("cursor" = Option<String>, Query, description = "`meta.next_cursor` of the page before."),
     ),
@@ -111,30 +80,9 @@ async fn search_offers(
     State(flights): State<Flights>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    caller.require(Permission::OffersRead)?;
-    let mut known = PARAMETERS.to_vec();
-    known.push("cursor");
-    let mut params = Params::read(query.as_deref(), &known)?;
-    let page = match params.optional("cursor", |text| Ok(text.to_owned())) {
-        Some(cursor) => {
-            let limit = params.optional("limit", whole(1, 100)).unwrap_or(20);
-            params.finish()?;
-            flights.desk.search_page(&cursor, limit).await?
-        }
-        None => {
-            let request = Request::read(params, &cx.clock)?;
-            let options = vertical_kit::SearchOptions {
-                order: request.ranking.order(),
-                limit: request.limit,
-                currency: request.currency,
-            };
-            flights
-                .desk
-                .search(&cx, &flights.suppliers, &request.search, &options)
-                .await?
-        }
-    };
-    cx.success(StatusCode::OK, page.offers, page.meta)
+    flights
+        .search_offers(&cx, &caller, query.as_deref(), &SEARCHING)
+        .await
 }
 
 /// Finds airports and cities

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use travel_types::FieldErrors;
+use travel_types::{FieldErrors, Place};
 
 use crate::error::{ApiError, codes};
 
@@ -128,6 +128,26 @@ pub fn date(text: &str) -> Result<travel_types::jiff::civil::Date, String> {
         .filter(|text| text.len() == 10)
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| "must be a date such as 2026-12-01".to_owned())
+}
+
+/// One of the names of a table.
+pub fn one_of<T: Copy>(known: &'static [(&'static str, T)]) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let row = known.iter().find(|(name, _)| *name == text);
+        row.map(|(_, value)| *value).ok_or_else(|| {
+            let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+            format!("must be one of {}", names.join(", "))
+        })
+    }
+}
+
+/// An airport or a city, by its IATA code.
+pub fn place(text: &str) -> Result<Place, String> {
+    travel_types::place(text).ok_or_else(|| {
+        "must be the IATA code of an airport or a city in capitals, e.g. LHR; \
+         GET /api/v1/places?query= finds codes"
+            .to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -173,6 +173,12 @@ pub fn city(iata_code: &str) -> Option<City> {
         })
 }
 
+/// The airport or, failing that, the city with this IATA code (upper case).
+pub fn place(iata_code: &str) -> Option<Place> {
+    let found = airport(iata_code).map(Place::from);
+    found.or_else(|| city(iata_code)?.place())
+}
+
 /// Airports and cities for what somebody typed: an exact code first, then names that begin with the
 /// text, then names that contain it. At most `limit` entries; none for an empty text.
 pub fn suggest(query: &str, limit: usize) -> Vec<Place> {

@@ -15,7 +15,8 @@ use travel_types::jiff::civil::Date;
 use travel_types::{Clock, FieldErrors, Traveller};
 
 use crate::ledger::Ledger;
-use crate::{Offer, Supplier};
+use crate::rates::{RateSource, RateTable};
+use crate::{Assortment, Offer, Supplier};
 
 /// The kit's tables.
 pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
@@ -45,6 +46,10 @@ pub struct DeskParts {
     pub suppliers: Vec<Arc<dyn Supplier>>,
     /// Its rules.
     pub rules: Arc<dyn Rules>,
+    /// How offers of several suppliers lie side by side.
+    pub assortment: Arc<dyn Assortment>,
+    /// Where exchange rates come from; none: prices are shown in the suppliers' currencies alone.
+    pub rates: Option<Arc<dyn RateSource>>,
 }
 
 /// The kit's numbers, from the configuration.
@@ -89,6 +94,8 @@ pub(crate) struct Inner {
     pub(crate) vertical: &'static str,
     pub(crate) suppliers: BTreeMap<String, Arc<dyn Supplier>>,
     pub(crate) rules: Arc<dyn Rules>,
+    pub(crate) assortment: Arc<dyn Assortment>,
+    rates: Option<Arc<dyn RateSource>>,
     pub(crate) db: Db,
     pub(crate) ledger: Ledger,
     pub(crate) clock: Clock,
@@ -103,12 +110,12 @@ impl Desk {
     /// # Errors
     /// [`StartError`] when the store or the configuration cannot be used.
     pub async fn open(context: &Context, parts: DeskParts) -> Result<Self, StartError> {
-        let db = context
-            .open_store(&[
-                ("vertical_kit", MIGRATIONS),
-                (storage::idempotency::SET, storage::idempotency::MIGRATIONS),
-            ])
-            .await?;
+        let mut sets = vec![
+            ("vertical_kit", MIGRATIONS),
+            (storage::idempotency::SET, storage::idempotency::MIGRATIONS),
+        ];
+        sets.extend(parts.assortment.migrations());
+        let db = context.open_store(&sets).await?;
         let desk = Self(Arc::new(Inner {
             vertical: parts.vertical,
             suppliers: parts
@@ -117,6 +124,8 @@ impl Desk {
                 .map(|supplier| (supplier.name().to_owned(), supplier))
                 .collect(),
             rules: parts.rules,
+            assortment: parts.assortment,
+            rates: parts.rates,
             ledger: Ledger::new(db.clone(), parts.vertical),
             db,
             clock: context.clock.clone(),
@@ -126,6 +135,11 @@ impl Desk {
         }));
         context.tasks.spawn(crate::settle::run(desk.clone()));
         Ok(desk)
+    }
+
+    /// The vertical's name, e.g. `flights`.
+    pub fn vertical(&self) -> &'static str {
+        self.0.vertical
     }
 
     /// The database, for a health check.
@@ -140,6 +154,12 @@ impl Desk {
                 .message("The supplier of this object is switched off. Try again later.")
                 .because(format!("supplier {name} is not configured"))
         })
+    }
+
+    /// The exchange rates to use now; none when they are switched off or cannot be had in time.
+    pub(crate) async fn rates(&self, call: &CallCx) -> Option<Arc<RateTable>> {
+        let source = self.0.rates.as_ref()?;
+        source.rates(call).await.ok()
     }
 
     /// The instant `after` from now.

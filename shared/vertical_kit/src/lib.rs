@@ -4,6 +4,7 @@
 //! means: its search, its details, its rules, its suppliers.
 
 mod answers;
+mod arrange;
 mod cancellation_ledger;
 mod cancelling;
 mod desk;
@@ -17,19 +18,24 @@ mod quotes;
 pub mod rates;
 pub mod routes;
 mod search;
+mod searching;
 mod settle;
 mod supplier;
 pub mod supplier_settings;
+mod vertical;
 
+pub use arrange::{Alternative, Assortment, Comparison, Filter, Grouping, SearchOptions, Sort};
 pub use desk::{Desk, DeskParts, Rules};
 pub use offers::{CancellationTerm, Conditions, Offer, PriceChange, RepricedOffer, SupplierOffer};
 pub use orders::{HistoryEntry, NewOrder, Order, OrderStatus};
 pub use quotes::{Cancellation, CancellationStatus};
-pub use search::{SearchOptions, SearchPage, SupplierAccount};
+pub use search::{Items, SearchPage, SupplierAccount};
+pub use searching::{Searching, Wanted};
 pub use supplier::{
     CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
     PlacedStatus, Searcher, Supplier, Timing,
 };
+pub use vertical::{Make, Registration, Shop, VerticalParts, config, document};
 
 /// The keys that every vertical has, with their defaults and meanings.
 pub const CONFIG: &str = include_str!("../config.default.toml");

@@ -1,6 +1,7 @@
 //! Offers on disk until they expire: any instance can price and order what another one found, and a
 //! restart forgets nothing that a traveller is looking at.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -23,27 +24,45 @@ const ROWS_AT_ONCE: usize = 100;
 /// Columns of an offer's row.
 const COLUMNS: usize = 7;
 
-/// Keeps the offers of one search in their order, and what was said about the search. It can be paged
-/// through until `until`, even where a supplier's offers are over sooner.
-pub(crate) async fn keep(
-    db: &Db,
-    search: &str,
-    meta: &Map<String, Value>,
-    offers: &[StoredOffer],
-    until: Timestamp,
-) -> Result<(), StoreError> {
-    if offers.is_empty() {
+/// A search to be kept.
+pub(crate) struct Kept<'a> {
+    /// Its id.
+    pub(crate) search: &'a str,
+    /// What was said about it.
+    pub(crate) meta: &'a Map<String, Value>,
+    /// Its offers with their positions.
+    pub(crate) places: &'a [(i64, StoredOffer)],
+    /// Offers that are kept but not listed.
+    pub(crate) alternatives: &'a [StoredOffer],
+    /// How many items it has.
+    pub(crate) total: i64,
+    /// Until when it can be paged through, even where a supplier's offers are over sooner.
+    pub(crate) until: Timestamp,
+}
+
+/// The position of offers that are not listed.
+const UNLISTED: i64 = -1;
+
+/// Keeps the offers of one search in their order, and what was said about the search.
+pub(crate) async fn keep(db: &Db, kept: &Kept<'_>) -> Result<(), StoreError> {
+    if kept.places.is_empty() {
         return Ok(());
     }
+    let search = kept.search;
+    let listed = kept
+        .places
+        .iter()
+        .map(|(position, stored)| (*position, stored));
+    let unlisted = kept.alternatives.iter().map(|stored| (UNLISTED, stored));
+    let offers: Vec<(i64, &StoredOffer)> = listed.chain(unlisted).collect();
     let mut tx = db.begin().await?;
     storage::query("INSERT INTO searches (id, meta, found, expires_at) VALUES ($1, $2, $3, $4)")
         .bind(search)
-        .bind(Value::Object(meta.clone()).to_string())
-        .bind(i64::try_from(offers.len()).unwrap_or(i64::MAX))
-        .bind(to_micros(until))
+        .bind(Value::Object(kept.meta.clone()).to_string())
+        .bind(kept.total)
+        .bind(to_micros(kept.until))
         .execute(&mut *tx)
         .await?;
-    let mut position: i64 = 0;
     for chunk in offers.chunks(ROWS_AT_ONCE) {
         // Any's own query builder writes `?`, which PostgreSQL does not know.
         let rows: Vec<String> = (0..chunk.len())
@@ -60,16 +79,15 @@ pub(crate) async fn keep(
              VALUES {}",
             rows.join(", ")
         )));
-        for stored in chunk {
+        for (position, stored) in chunk {
             insert = insert
                 .bind(stored.offer.id.to_string())
                 .bind(search.to_owned())
-                .bind(position)
+                .bind(*position)
                 .bind(stored.offer.supplier.clone())
                 .bind(text(&stored.offer))
                 .bind(stored.handle.to_string())
                 .bind(to_micros(stored.offer.expires_at));
-            position += 1;
         }
         insert.execute(&mut *tx).await?;
     }
@@ -99,15 +117,16 @@ pub(crate) async fn find(db: &Db, id: OfferId) -> Result<Option<StoredOffer>, St
         .transpose()
 }
 
-/// What a search found from a position on, what was said about it, and how many there are in all. None
-/// when the search is unknown or over.
+/// Offers with their positions, what was said about their search, and how many items it has.
+pub(crate) type Page = (Vec<(i64, Offer)>, Map<String, Value>, i64);
+
+/// What a search found within a range of positions. None when the search is unknown or over.
 pub(crate) async fn page(
     db: &Db,
     search: &str,
-    from: i64,
-    limit: u32,
+    range: Range<i64>,
     now: Timestamp,
-) -> Result<Option<(Vec<Offer>, Map<String, Value>, i64)>, StoreError> {
+) -> Result<Option<Page>, StoreError> {
     let row = storage::query("SELECT meta, found FROM searches WHERE id = $1 AND expires_at > $2")
         .bind(search)
         .bind(to_micros(now))
@@ -119,17 +138,17 @@ pub(crate) async fn page(
     let meta = serde_json::from_str(row.try_get("meta")?)
         .map_err(|_| StoreError::Corrupt("search".to_owned()))?;
     let offers = storage::query(
-        "SELECT body, handle FROM offers WHERE search_id = $1 AND position >= $2 \
-         ORDER BY position LIMIT $3",
+        "SELECT position, body, handle FROM offers \
+         WHERE search_id = $1 AND position >= $2 AND position < $3 ORDER BY position",
     )
     .bind(search)
-    .bind(from)
-    .bind(i64::from(limit))
+    .bind(range.start)
+    .bind(range.end)
     .fetch_all(db.pool())
     .await?
     .iter()
-    .map(|row| read(row).map(|stored| stored.offer))
-    .collect::<Result<_, _>>()?;
+    .map(|row| Ok((row.try_get("position")?, read(row)?.offer)))
+    .collect::<Result<_, StoreError>>()?;
     Ok(Some((offers, meta, row.try_get("found")?)))
 }
 

@@ -6,6 +6,9 @@ use travel_types::jiff::Timestamp;
 use travel_types::{Money, OfferId, Warning};
 use utoipa::ToSchema;
 
+use crate::Alternative;
+use crate::rates::Converted;
+
 /// What may be done with an order made from an offer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Conditions {
@@ -50,6 +53,12 @@ pub struct Offer {
     pub conditions: Conditions,
     /// Doubts about the supplier's data.
     pub warnings: Vec<Warning>,
+    /// The total in the currency that was asked for, at a stated rate. `total` is what is charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converted: Option<Converted>,
+    /// The same thing from other suppliers, at no better price.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_from: Vec<Alternative>,
     /// What the vertical adds.
     #[schema(value_type = Object)]
     pub details: Value,
@@ -115,6 +124,8 @@ impl SupplierOffer {
             expires_at: self.expires_at.unwrap_or(default_expiry),
             conditions: self.conditions,
             warnings: self.warnings,
+            converted: None,
+            also_from: Vec::new(),
             details: self.details,
         };
         (offer, self.handle)

@@ -52,8 +52,8 @@ pub struct BadRate(pub Currency);
 /// An amount in another currency, and how it came about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Converted {
-    /// The amount, rounded half to even to the currency's ISO 4217 digits.
-    pub amount: Money,
+    /// The total, rounded half to even to the currency's ISO 4217 digits.
+    pub total: Money,
     /// What one unit of the original currency was taken for: a decimal of at most 12 significant digits.
     /// The amount comes from the exact fraction.
     #[schema(example = "1.17173248213")]
@@ -109,7 +109,7 @@ impl RateTable {
             (ratio.apply(money, to)?, ratio.decimal())
         };
         Some(Converted {
-            amount,
+            total: amount,
             rate,
             date: self.date,
             source: self.source.clone(),

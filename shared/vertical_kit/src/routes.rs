@@ -92,8 +92,9 @@ async fn get_offer(
     let old = stored.offer.total;
     let expiry = stored.offer.expires_at;
     let (offer, handle) = priced.into_offer(id, desk.0.vertical, supplier.name(), expiry);
-    stored.offer = offer;
     stored.handle = handle;
+    let before = std::mem::replace(&mut stored.offer, offer);
+    desk.carry_over(&call, before, &mut stored.offer).await?;
     offer_store::replace(&desk.0.db, &stored).await?;
     let new = stored.offer.total;
     let price_change = (old != new).then_some(PriceChange { old, new });

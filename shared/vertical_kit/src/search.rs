@@ -1,25 +1,26 @@
-//! Search: every supplier is asked at once under one deadline; what came in time is merged, ranked,
-//! kept and answered, and every supplier is accounted for.
+//! Search: every supplier is asked at once under one deadline; what came in time is arranged, kept and
+//! answered, and every supplier is accounted for.
 
-use std::cmp::Ordering;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
-use supplier_client::{SupplierError, SupplierErrorKind};
+use storage::StoreError;
+use supplier_client::{CallCx, SupplierError, SupplierErrorKind};
 use tokio::time::{Instant, timeout_at};
-use travel_types::{Currency, Id, Kind, OfferId};
+use travel_types::{Id, Kind, OfferId};
 use utoipa::ToSchema;
 
 use crate::answers::supplier_failure;
+use crate::arrange::{self, Grouping, SearchOptions, place};
 use crate::desk::{Desk, call_within};
-use crate::offer_store::{self, StoredOffer};
+use crate::offer_store::{self, Kept, StoredOffer};
 use crate::{Found, Offer, Searcher};
 
 /// `sea_`: one search, named by cursors.
@@ -53,20 +54,29 @@ pub struct SupplierAccount {
 /// One page of a search.
 #[derive(Clone, Debug)]
 pub struct SearchPage {
-    /// The offers, best first.
-    pub offers: Vec<Offer>,
-    /// For the answer's `meta`: `suppliers`, `partial`, `total_offers`, `next_cursor`.
+    /// The offers or groups of offers, best first.
+    pub items: Items,
+    /// For the answer's `meta`: `suppliers`, `partial`, `total_offers`, `next_cursor`, ….
     pub meta: Map<String, Value>,
 }
 
-/// How a search is answered.
-pub struct SearchOptions {
-    /// Best first.
-    pub order: fn(&Offer, &Offer) -> Ordering,
-    /// Offers per page.
-    pub limit: u32,
-    /// Only offers in this currency.
-    pub currency: Option<Currency>,
+/// What a page lists.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Items {
+    /// Offers.
+    Offers(Vec<Offer>),
+    /// Groups of offers, in the vertical's words.
+    Groups(Vec<Value>),
+}
+
+impl Items {
+    fn count(&self) -> usize {
+        match self {
+            Self::Offers(offers) => offers.len(),
+            Self::Groups(groups) => groups.len(),
+        }
+    }
 }
 
 struct Asked {
@@ -88,58 +98,56 @@ impl Desk {
         options: &SearchOptions,
     ) -> Result<SearchPage, ApiError> {
         let call = call_within(cx, self.0.numbers.search_deadline);
-        let asked = join_all(suppliers.iter().map(|supplier| {
-            let call = &call;
-            async move {
-                let started = Instant::now();
-                // An adapter that panics over one answer is left out like one that fails.
-                let asked = AssertUnwindSafe(supplier.search(call, search)).catch_unwind();
-                let result = match timeout_at(call.deadline, asked).await {
-                    Ok(Ok(result)) => result,
-                    Ok(Err(_)) => {
-                        let broken = "the adapter panicked";
-                        Err(SupplierError::new(SupplierErrorKind::Protocol, broken))
-                    }
-                    Err(_) => {
-                        let late = "no answer by the search's deadline";
-                        Err(SupplierError::new(SupplierErrorKind::Timeout, late))
-                    }
-                };
-                Asked {
-                    name: supplier.name().to_owned(),
-                    result,
-                    latency: started.elapsed(),
-                }
-            }
-        }))
-        .await;
+        let asking = suppliers
+            .iter()
+            .map(|supplier| ask(&call, &**supplier, search));
+        let (asked, rates) = join(join_all(asking), self.rates(&call)).await;
         if let Some(failure) = all_failed(&asked) {
             return Err(failure);
         }
-        let (mut offers, accounts) = self.merge(asked, options.currency);
-        offers.sort_by(|a, b| (options.order)(&a.offer, &b.offer));
-        offers.truncate(self.0.numbers.keep);
+        let (offers, accounts) = self.account(asked);
         let mut meta = Map::new();
         let partial = accounts.iter().any(|account| account.status != "ok");
         meta.insert("suppliers".to_owned(), serde_json::json!(accounts));
         meta.insert("partial".to_owned(), partial.into());
+        let shelf = arrange::Shelf {
+            assortment: &*self.0.assortment,
+            db: &self.0.db,
+            rates: rates.as_deref(),
+            keep: self.0.numbers.keep,
+        };
+        let arranged = shelf.arrange(offers, options, &mut meta).await?;
         let id = SearchId::new(&self.0.clock);
-        let until = self.in_future(self.0.numbers.offer_life);
-        offer_store::keep(&self.0.db, &id.to_string(), &meta, &offers, until).await?;
-        let total = i64::try_from(offers.len()).unwrap_or(i64::MAX);
-        let first: Vec<Offer> = offers
+        let kept = Kept {
+            search: &id.to_string(),
+            meta: &meta,
+            places: &arranged.places,
+            alternatives: &arranged.alternatives,
+            total: arranged.total,
+            until: self.in_future(self.0.numbers.offer_life),
+        };
+        offer_store::keep(&self.0.db, &kept).await?;
+        let end = place(i64::from(options.limit));
+        let first = arranged
+            .places
             .into_iter()
-            .map(|stored| stored.offer)
-            .take(usize::try_from(options.limit).unwrap_or(usize::MAX))
+            .take_while(|(position, _)| *position < end)
+            .map(|(position, stored)| (position, stored.offer))
             .collect();
-        Ok(page(id, 0, first, meta, total))
+        let items = show(first, options.group.as_ref());
+        Ok(page(id, 0, items, meta, arranged.total))
     }
 
     /// A later page of a search, from the store; suppliers are not asked again.
     ///
     /// # Errors
     /// 422 for a cursor that is none, 410 when the search is over.
-    pub async fn search_page(&self, cursor: &str, limit: u32) -> Result<SearchPage, ApiError> {
+    pub async fn search_page(
+        &self,
+        cursor: &str,
+        limit: u32,
+        groupings: &[Grouping],
+    ) -> Result<SearchPage, ApiError> {
         let (id, position) = read_cursor(cursor).ok_or_else(|| {
             let mut fields = travel_types::FieldErrors::new();
             fields.add(
@@ -150,19 +158,38 @@ impl Desk {
             ApiError::invalid(fields)
         })?;
         let now = self.0.clock.now();
-        let found = offer_store::page(&self.0.db, &id.to_string(), position, limit, now).await?;
+        let range = place(position)..place(position.saturating_add(i64::from(limit)));
+        let found = offer_store::page(&self.0.db, &id.to_string(), range, now).await?;
         let (offers, meta, total) = found.ok_or_else(|| {
             ApiError::new(&codes::OFFER_EXPIRED)
                 .message("The search behind this cursor is over. Search again.")
         })?;
-        Ok(page(id, position, offers, meta, total))
+        let group = meta.get("group_by").and_then(Value::as_str);
+        let group = groupings.iter().find(|one| Some(one.name) == group);
+        Ok(page(id, position, show(offers, group), meta, total))
     }
 
-    fn merge(
+    /// Gives an offer that was priced again what its supplier could not know: what the assortment adds,
+    /// the price in the currency that was once asked for, the same thing elsewhere.
+    ///
+    /// # Errors
+    /// The assortment's.
+    pub(crate) async fn carry_over(
         &self,
-        asked: Vec<Asked>,
-        currency: Option<Currency>,
-    ) -> (Vec<StoredOffer>, Vec<SupplierAccount>) {
+        call: &CallCx,
+        before: Offer,
+        offer: &mut Offer,
+    ) -> Result<(), StoreError> {
+        let shown = before.converted.map(|converted| converted.total.currency());
+        if let (Some(currency), Some(rates)) = (shown, self.rates(call).await) {
+            offer.converted = rates.convert(offer.total, currency);
+        }
+        offer.also_from = before.also_from;
+        self.0.assortment.align(&self.0.db, &mut [offer]).await
+    }
+
+    /// What every supplier gave, as offers of ours, and the account of each.
+    fn account(&self, asked: Vec<Asked>) -> (Vec<StoredOffer>, Vec<SupplierAccount>) {
         let default_expiry = self.in_future(self.0.numbers.offer_life);
         let mut offers = Vec::new();
         let mut accounts = Vec::new();
@@ -180,16 +207,7 @@ impl Desk {
             if let Err(failure) = &result {
                 tracing::warn!(supplier = name, %failure, "supplier left out of a search");
             }
-            let mut found = result.unwrap_or_default();
-            if let Some(currency) = currency {
-                let all = found.offers.len();
-                found
-                    .offers
-                    .retain(|offer| offer.total.currency() == currency);
-                let left_out = all - found.offers.len();
-                let reason = format!("is not priced in {currency}");
-                found.rejected.extend(std::iter::repeat_n(reason, left_out));
-            }
+            let found = result.unwrap_or_default();
             let mut reasons = found.rejected.clone();
             reasons.sort_unstable();
             reasons.dedup();
@@ -210,6 +228,46 @@ impl Desk {
         }
         (offers, accounts)
     }
+}
+
+/// One supplier's part of a search; it never lasts longer than the search.
+async fn ask<Q: Send + Sync>(call: &CallCx, supplier: &dyn Searcher<Q>, search: &Q) -> Asked {
+    let started = Instant::now();
+    // An adapter that panics over one answer is left out like one that fails.
+    let asked = AssertUnwindSafe(supplier.search(call, search)).catch_unwind();
+    let result = match timeout_at(call.deadline, asked).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => {
+            let broken = "the adapter panicked";
+            Err(SupplierError::new(SupplierErrorKind::Protocol, broken))
+        }
+        Err(_) => {
+            let late = "no answer by the search's deadline";
+            Err(SupplierError::new(SupplierErrorKind::Timeout, late))
+        }
+    };
+    Asked {
+        name: supplier.name().to_owned(),
+        result,
+        latency: started.elapsed(),
+    }
+}
+
+/// The offers of a page, or their groups.
+fn show(offers: Vec<(i64, Offer)>, group: Option<&Grouping>) -> Items {
+    let Some(group) = group else {
+        return Items::Offers(offers.into_iter().map(|(_, offer)| offer).collect());
+    };
+    let mut groups: Vec<(i64, Vec<Offer>)> = Vec::new();
+    for (position, offer) in offers {
+        let index = arrange::index(position);
+        match groups.last_mut() {
+            Some((last, members)) if *last == index => members.push(offer),
+            _ => groups.push((index, vec![offer])),
+        }
+    }
+    let shown = groups.into_iter().map(|(_, members)| (group.show)(members));
+    Items::Groups(shown.collect())
 }
 
 /// The answer when nobody gave anything: that of the supplier that got furthest.
@@ -243,15 +301,15 @@ fn all_failed(asked: &[Asked]) -> Option<ApiError> {
 fn page(
     id: SearchId,
     from: i64,
-    offers: Vec<Offer>,
+    items: Items,
     mut meta: Map<String, Value>,
     total: i64,
 ) -> SearchPage {
-    let next = from + i64::try_from(offers.len()).unwrap_or(i64::MAX);
-    let cursor = (next < total && !offers.is_empty()).then(|| format!("{id}.{next}"));
+    let next = from + i64::try_from(items.count()).unwrap_or(i64::MAX);
+    let cursor = (next < total && items.count() > 0).then(|| format!("{id}.{next}"));
     meta.insert("total_offers".to_owned(), total.into());
     meta.insert("next_cursor".to_owned(), cursor.into());
-    SearchPage { offers, meta }
+    SearchPage { items, meta }
 }
 
 fn read_cursor(cursor: &str) -> Option<(SearchId, i64)> {

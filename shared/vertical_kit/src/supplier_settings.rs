@@ -19,8 +19,9 @@ pub struct SupplierSettings {
     policy: Policy,
 }
 
-/// The default document of a supplier's common keys.
-pub fn defaults(name: &str, base_url: &str, timing: Timing) -> String {
+/// The default document of a supplier: the keys that all have, and its `own`, which are lines of
+/// `[suppliers.<name>]` and tables below it.
+pub fn defaults(name: &str, base_url: &str, timing: Timing, own: &str) -> String {
     let lag = timing.visibility_lag.as_millis();
     let longest = timing.longest_processing.as_millis();
     format!(
@@ -35,7 +36,8 @@ pub fn defaults(name: &str, base_url: &str, timing: Timing) -> String {
          longest_processing_ms = {longest}\n\
          \n\
          [suppliers.{name}.policy]\n\
-         {POLICY_DEFAULTS}"
+         {POLICY_DEFAULTS}\n\
+         {own}"
     )
 }
 

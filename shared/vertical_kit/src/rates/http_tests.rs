@@ -92,7 +92,7 @@ async fn the_rates_are_those_of_the_answers_own_literals() {
     assert_eq!(table.source, "European Central Bank");
     let money = Money::parse("100.00", "USD").unwrap();
     let converted = table.convert(money, "JPY".parse().unwrap()).unwrap();
-    assert_eq!(converted.amount.to_string(), "15014 JPY");
+    assert_eq!(converted.total.to_string(), "15014 JPY");
     assert_eq!(converted.date.to_string(), "2026-11-20");
     let request = &set.slow.wire.requests()[0];
     let base = ("base".to_owned(), "EUR".to_owned());
@@ -274,7 +274,7 @@ async fn drift_of_the_format_is_borne() {
         let table = set.source.rates(&cx()).await.unwrap();
         let money = Money::parse("100.00", "EUR").unwrap();
         let converted = table.convert(money, "USD".parse().unwrap()).unwrap();
-        assert_eq!(converted.amount.amount(), "108.00", "{body}");
+        assert_eq!(converted.total.amount(), "108.00", "{body}");
     }
 }
 
@@ -340,7 +340,7 @@ async fn the_sandboxs_rates_are_read_over_http_before_anybody_asks() {
     let money = Money::parse("100.00", "GBP").unwrap();
     let converted = table.convert(money, "USD".parse().unwrap()).unwrap();
     assert!(
-        (12_000..15_000).contains(&converted.amount.minor()),
+        (12_000..15_000).contains(&converted.total.minor()),
         "{converted:?}"
     );
 }

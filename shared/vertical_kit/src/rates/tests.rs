@@ -24,10 +24,10 @@ fn convert(rates: &[(&str, &str)], amount: &str, to: &str) -> Option<(String, St
     let (amount, from) = amount.split_once(' ').unwrap();
     let money = Money::parse(amount, from).unwrap();
     let converted = table(rates).unwrap().convert(money, currency(to))?;
-    assert_eq!(converted.amount.currency(), currency(to));
+    assert_eq!(converted.total.currency(), currency(to));
     assert_eq!(converted.date.to_string(), "2026-11-20");
     assert_eq!(converted.source, "European Central Bank");
-    Some((converted.amount.amount(), converted.rate))
+    Some((converted.total.amount(), converted.rate))
 }
 
 const RATES: [(&str, &str); 4] = [
@@ -171,7 +171,7 @@ fn a_converted_amount_survives_its_json() {
     let converted = table(&RATES).unwrap().convert(money, currency("JPY"));
     let json = serde_json::to_value(converted.as_ref().unwrap()).unwrap();
     let expected = serde_json::json!({
-        "amount": { "amount": "16250", "currency": "JPY" },
+        "total": { "amount": "16250", "currency": "JPY" },
         "rate": "162.5",
         "date": "2026-11-20",
         "source": "European Central Bank",
@@ -209,11 +209,11 @@ proptest! {
             prop_assert!((exact / under).abs() >= i128::from(i64::MAX));
             return Ok(());
         };
-        let got = i128::from(converted.amount.minor());
+        let got = i128::from(converted.total.minor());
         let off = 2 * (exact - got * under).abs();
         prop_assert!(off < under || (off == under && got % 2 == 0));
         let back = table.convert(Money::new(-minor, from), to).unwrap();
-        prop_assert_eq!(i128::from(back.amount.minor()), -got);
+        prop_assert_eq!(i128::from(back.total.minor()), -got);
         // The rate shown is the nearest to the exact one with its decimals, of which none is idle.
         let (whole, fraction) = converted.rate.split_once('.').unwrap_or((&converted.rate, ""));
         let digits = format!("{whole}{fraction}");

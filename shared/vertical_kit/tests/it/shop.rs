@@ -1,10 +1,12 @@
 //! A service with the smallest vertical there is, and callers of it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use auth::{HOP_HEADER, HopSigner, Identity, Role};
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -13,12 +15,14 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use service_kit::{Access, ApiError, App, Context, Cx, Running, ServiceSpec, StartError};
 use settings::{Settings, Sources};
-use storage::{Db, StoreOptions};
+use storage::{Db, Migration, StoreError, StoreOptions};
 use testkit::{Answer, Client, Folder, wait_until};
 use travel_types::jiff::civil::Date;
 use travel_types::{Clock, FieldErrors, Traveller};
 use utoipa::OpenApi as _;
-use vertical_kit::{Desk, DeskParts, Offer, Rules, SearchOptions, Searcher, Supplier};
+use vertical_kit::{
+    Assortment, Desk, DeskParts, Offer, Rules, SearchOptions, Searcher, Sort, Supplier,
+};
 
 use crate::supplier::{Scripted, rename};
 
@@ -37,6 +41,23 @@ impl Rules for NoRules {
     fn check_travellers(&self, _: &Offer, _: &[Traveller], _: Date, _: &mut FieldErrors) {}
 }
 
+struct Tours;
+
+#[async_trait]
+impl Assortment for Tours {
+    fn migrations(&self) -> Option<(&'static str, &'static [Migration])> {
+        None
+    }
+
+    async fn align(&self, _: &Db, _: &mut [&mut Offer]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn same(&self, _: &Offer) -> Option<String> {
+        None
+    }
+}
+
 type Searchers = Arc<[Arc<dyn Searcher<()>>]>;
 
 async fn search(
@@ -45,15 +66,18 @@ async fn search(
     RawQuery(cursor): RawQuery,
 ) -> Result<Response, ApiError> {
     let options = SearchOptions {
-        order: |a, b| a.total.minor().cmp(&b.total.minor()),
+        sort: Sort::Price,
+        tie: |_, _| Ordering::Equal,
+        filter: None,
         limit: 2,
         currency: None,
+        group: None,
     };
     let page = match cursor {
-        Some(cursor) => desk.search_page(&cursor, 2).await?,
+        Some(cursor) => desk.search_page(&cursor, 2, &[]).await?,
         None => desk.search(&cx, &suppliers, &(), &options).await?,
     };
-    cx.success(StatusCode::OK, page.offers, page.meta)
+    cx.success(StatusCode::OK, page.items, page.meta)
 }
 
 fn as_supplier(supplier: &Arc<Scripted>) -> Arc<dyn Supplier> {
@@ -70,6 +94,8 @@ async fn build(context: Context) -> Result<App, StartError> {
         vertical: "tours",
         suppliers: suppliers.iter().map(as_supplier).collect(),
         rules: Arc::new(NoRules),
+        assortment: Arc::new(Tours),
+        rates: None,
     };
     let desk = Desk::open(&context, parts).await?;
     let searchers: Searchers = suppliers.iter().map(as_searcher).collect();

@@ -55,6 +55,7 @@ pub(super) fn defaults() -> String {
             visibility_lag: Duration::from_secs(5),
             longest_processing: Duration::from_secs(120),
         },
+        include_str!("config.default.toml"),
     )
 }
 

@@ -1,0 +1,123 @@
+//! The search endpoint's parameters: what every vertical has, and the frame for what each adds.
+
+use auth::Permission;
+use axum::response::Response;
+use http::StatusCode;
+use service_kit::error::codes;
+use service_kit::{ApiError, Caller, Cx, Params, whole};
+use travel_types::{Clock, Currency};
+
+use crate::arrange::{Comparison, Filter, Grouping, SearchOptions, Sort};
+use crate::vertical::Shop;
+
+/// The parameters that every search has beside its own.
+const COMMON: [&str; 4] = ["currency", "sort", "limit", "cursor"];
+
+/// Offers per page where `limit` does not say.
+const PAGE: u32 = 20;
+
+/// A search that was read and can be made.
+pub struct Wanted<Q> {
+    /// What suppliers are asked.
+    pub search: Q,
+    /// Which of their offers are wanted.
+    pub filter: Option<Filter>,
+}
+
+/// How a vertical reads its search.
+pub struct Searching<Q> {
+    /// The names of its own parameters.
+    pub parameters: &'static [&'static str],
+    /// Its own values of `sort`, beside `price` and `-price`.
+    pub sorts: &'static [(&'static str, Comparison)],
+    /// Decides between offers of one price.
+    pub tie: Comparison,
+    /// The values of `group_by`, if it has that parameter.
+    pub groupings: &'static [Grouping],
+    /// Reads its own parameters, and adds what is wrong with them to the errors. It answers none only
+    /// when there is an error.
+    pub read: fn(&mut Params, &Clock, Option<Currency>) -> Option<Wanted<Q>>,
+}
+
+impl<Q: Send + Sync + 'static> Shop<Q> {
+    /// The whole search handler: reads the query, asks the suppliers or the store, answers a page.
+    ///
+    /// # Errors
+    /// 400 for unknown and repeated parameters, 422 with every one that breaks a rule, 403, and the
+    /// errors of [`crate::Desk::search`].
+    pub async fn search_offers(
+        &self,
+        cx: &Cx,
+        caller: &Caller,
+        query: Option<&str>,
+        searching: &Searching<Q>,
+    ) -> Result<Response, ApiError> {
+        caller.require(Permission::OffersRead)?;
+        let mut known = searching.parameters.to_vec();
+        known.extend(COMMON);
+        if !searching.groupings.is_empty() {
+            known.push("group_by");
+        }
+        let mut params = Params::read(query, &known)?;
+        let limit = params.optional("limit", whole(1, 100)).unwrap_or(PAGE);
+        let page = match params.optional("cursor", |text| Ok(text.to_owned())) {
+            Some(cursor) => {
+                params.finish()?;
+                let groupings = searching.groupings;
+                self.desk.search_page(&cursor, limit, groupings).await?
+            }
+            None => {
+                let (search, options) = read(params, searching, limit, &cx.clock)?;
+                let suppliers = &self.suppliers;
+                self.desk.search(cx, suppliers, &search, &options).await?
+            }
+        };
+        cx.success(StatusCode::OK, page.items, page.meta)
+    }
+}
+
+fn read<Q>(
+    mut params: Params,
+    searching: &Searching<Q>,
+    limit: u32,
+    clock: &Clock,
+) -> Result<(Q, SearchOptions), ApiError> {
+    let currency = params.optional("currency", |text| {
+        text.parse::<Currency>()
+            .map_err(|_| "must be an ISO 4217 code, e.g. GBP".to_owned())
+    });
+    let wanted = (searching.read)(&mut params, clock, currency);
+    let sort = params.optional("sort", |text| match text {
+        "price" => Ok(Sort::Price),
+        "-price" => Ok(Sort::PriceDown),
+        other => {
+            let own = searching.sorts.iter().find(|(name, _)| *name == other);
+            own.map(|(_, order)| Sort::By(*order)).ok_or_else(|| {
+                let own = searching.sorts.iter().map(|(name, _)| *name);
+                one_of(["price", "-price"].into_iter().chain(own))
+            })
+        }
+    });
+    let group = params.optional("group_by", |text| {
+        let group = searching.groupings.iter().find(|one| one.name == text);
+        group
+            .cloned()
+            .ok_or_else(|| one_of(searching.groupings.iter().map(|one| one.name)))
+    });
+    params.finish()?;
+    let wanted = wanted.ok_or_else(|| ApiError::new(&codes::INVALID_PARAMETER))?;
+    let options = SearchOptions {
+        sort: sort.unwrap_or(Sort::Price),
+        tie: searching.tie,
+        filter: wanted.filter,
+        limit,
+        currency,
+        group,
+    };
+    Ok((wanted.search, options))
+}
+
+fn one_of(names: impl Iterator<Item = &'static str>) -> String {
+    let names: Vec<&str> = names.collect();
+    format!("must be one of {}", names.join(", "))
+}
