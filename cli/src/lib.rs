@@ -20,6 +20,8 @@ pub fn services() -> Vec<ServiceSpec> {
         sandbox::service(),
         auth_service::service(),
         flight_service::service(),
+        hotel_service::service(),
+        car_service::service(),
         api_gateway::service(),
     ]
 }

@@ -4,8 +4,9 @@
 
 use jiff::civil::{Date, Time};
 use serde::{Deserialize, Serialize};
-use travel_types::{Currency, Money};
+use travel_types::{Currency, Money, OfferId};
 use utoipa::ToSchema;
+use vertical_kit::Offer;
 
 /// A search as suppliers are asked it; checked before.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,4 +208,19 @@ pub struct PropertyCharge {
     pub amount: Option<Money>,
     /// The supplier's words, where there are any.
     pub note: Option<String>,
+}
+
+/// A hotel with its rates: what `group_by=property` lists.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PropertyOffers {
+    /// The hotel.
+    #[schema(value_type = Property)]
+    pub property: serde_json::Value,
+    /// The cheapest of its offers.
+    pub cheapest: Option<OfferId>,
+    /// Who sells it.
+    #[schema(example = json!(["hotelbeds", "rapid"]))]
+    pub suppliers: Vec<String>,
+    /// Its rates, in the order that was asked for.
+    pub offers: Vec<Offer>,
 }

@@ -78,6 +78,11 @@ impl Params {
         }
     }
 
+    /// Whether a parameter was given, rightly or wrongly.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// The list of what is wrong so far, for rules that span parameters.
     pub fn errors(&mut self) -> &mut FieldErrors {
         &mut self.errors

@@ -22,6 +22,20 @@ pub struct Stack {
     started: Vec<Started>,
 }
 
+/// The services of verticals, each with the suppliers that the sandbox simulates for it.
+pub const VERTICALS: [(&str, &[&str]); 3] = [
+    ("flight_service", &["duffel", "amadeus"]),
+    ("hotel_service", &["rapid", "hotelbeds"]),
+    ("car_service", &["duffel_cars", "amadeus_transfers"]),
+];
+
+/// Every service with a port of its own but the gateway, the sandbox first: the others are told where
+/// it is.
+fn inner_services() -> impl Iterator<Item = &'static str> {
+    let verticals = VERTICALS.iter().map(|(service, _)| *service);
+    ["sandbox", "auth_service"].into_iter().chain(verticals)
+}
+
 /// How a program was started, so that it can be started again.
 #[derive(Clone, Debug)]
 struct Started {
@@ -92,7 +106,7 @@ impl Stack {
         let folder = Folder::new();
         let data_dir = folder.path().display().to_string();
         let mut variables = variables(settings);
-        for service in ["auth_service", "flight_service", "sandbox"] {
+        for service in inner_services() {
             variables.push((variable(service, "listen.port"), "0".to_owned()));
         }
         let arguments = ["--port", "0", "--data-dir", &data_dir];
@@ -132,7 +146,7 @@ impl Stack {
             (variable("all", "log.format"), "json".to_owned()),
         ];
         let mut stack = Self::empty(folder);
-        for service in ["sandbox", "auth_service", "flight_service", "api_gateway"] {
+        for service in inner_services().chain(["api_gateway"]) {
             let mut variables = variables(settings);
             variables.extend(common.iter().cloned());
             for (key, url) in stack.addresses(service) {
@@ -195,22 +209,24 @@ impl Stack {
 
     /// What a service must be told of those that run already.
     fn addresses(&self, service: &str) -> Vec<(String, String)> {
-        let mut addresses = Vec::new();
-        for (name, url) in &self.urls {
-            match service {
-                "api_gateway" if name != "sandbox" => {
-                    addresses.push((format!("upstreams.{name}.url"), url.clone()));
-                }
-                "flight_service" if name == "sandbox" => {
-                    addresses.push((
-                        "suppliers.duffel.base_url".to_owned(),
-                        format!("{url}/duffel"),
-                    ));
-                }
-                _ => {}
-            }
+        if service == "api_gateway" {
+            let inner = self.urls.iter().filter(|(name, _)| *name != "sandbox");
+            return inner
+                .map(|(name, url)| (format!("upstreams.{name}.url"), url.clone()))
+                .collect();
         }
-        addresses
+        let vertical = VERTICALS.iter().find(|(name, _)| *name == service);
+        let (Some((_, suppliers)), Some(url)) = (vertical, self.urls.get("sandbox")) else {
+            return Vec::new();
+        };
+        suppliers
+            .iter()
+            .map(|supplier| {
+                let key = format!("suppliers.{supplier}.base_url");
+                (key, format!("{url}/{supplier}"))
+            })
+            .chain([("rates.base_url".to_owned(), format!("{url}/frankfurter"))])
+            .collect()
     }
 
     /// The folder that the services share.

@@ -18,7 +18,7 @@ pub use id::{
 };
 pub use money::{Currency, Money, MoneyError};
 pub use party::{Contact, Document, Gender, Title, Traveller};
-pub use place::{Airport, City, Place, airport, city, distance_km, place, suggest};
+pub use place::{Airport, City, Place, airport, city, city_of, distance_km, place, suggest};
 pub use time::{LocalTime, TimeError};
 pub use warning::{Warning, WarningCode};
 

@@ -179,6 +179,19 @@ pub fn place(iata_code: &str) -> Option<Place> {
     found.or_else(|| city(iata_code)?.place())
 }
 
+/// The code of the city that an airport or city with this code belongs to: `LON` for `LHR`. A code of an
+/// airport that is its city's only one is the city's too.
+pub fn city_of(iata_code: &str) -> String {
+    let cities = &table().cities;
+    let of =
+        |(_, _, _, airports): &&(_, _, _, Vec<_>)| airports.iter().any(|code| *code == iata_code);
+    if cities.iter().any(|(code, ..)| *code == iata_code) {
+        return iata_code.to_owned();
+    }
+    let city = cities.iter().find(of).map(|(code, ..)| *code);
+    city.unwrap_or(iata_code).to_owned()
+}
+
 /// Airports and cities for what somebody typed: an exact code first, then names that begin with the
 /// text, then names that contain it. At most `limit` entries; none for an empty text.
 pub fn suggest(query: &str, limit: usize) -> Vec<Place> {

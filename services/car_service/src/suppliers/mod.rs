@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use vertical_kit::Searcher;
+use vertical_kit::{Registration, Searcher};
 
 use crate::CarSearch;
 
 /// A supplier that is switched on.
 pub(crate) type CarSupplier = Arc<dyn Searcher<CarSearch>>;
+
+/// The suppliers.
+pub(crate) const SUPPLIERS: &[Registration<CarSearch>] = &[];

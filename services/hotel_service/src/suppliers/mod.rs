@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use vertical_kit::Searcher;
+use vertical_kit::{Registration, Searcher};
 
 use crate::HotelSearch;
 
 /// A supplier that is switched on.
 pub(crate) type HotelSupplier = Arc<dyn Searcher<HotelSearch>>;
+
+/// The suppliers.
+pub(crate) const SUPPLIERS: &[Registration<HotelSearch>] = &[];
