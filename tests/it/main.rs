@@ -14,7 +14,9 @@ mod command;
 mod contract;
 mod crashes;
 mod faults;
+mod isolation;
 mod refusals;
+mod sellers;
 mod trip;
 
 use testkit::{Client, Stack};

@@ -18,4 +18,4 @@ mod stack;
 pub use client::{Answer, Client};
 pub use folder::Folder;
 pub use process::{Process, wait_until};
-pub use stack::{Settings, Stack};
+pub use stack::{Settings, Stack, VERTICALS};

@@ -19,8 +19,8 @@ pub struct SupplierSettings {
     policy: Policy,
 }
 
-/// The default document of a supplier: the keys that all have, and its `own`, which are lines of
-/// `[suppliers.<name>]` and tables below it.
+/// The default document of a supplier: the keys that all have, and its `own`, which are further lines of
+/// the table `[suppliers.<name>]` without its header.
 pub fn defaults(name: &str, base_url: &str, timing: Timing, own: &str) -> String {
     let lag = timing.visibility_lag.as_millis();
     let longest = timing.longest_processing.as_millis();
@@ -34,10 +34,9 @@ pub fn defaults(name: &str, base_url: &str, timing: Timing, own: &str) -> String
          visibility_lag_ms = {lag}\n\
          # A request whose answer was lost may still be worked on for this long, in milliseconds.\n\
          longest_processing_ms = {longest}\n\
-         \n\
+         {own}\n\
          [suppliers.{name}.policy]\n\
-         {POLICY_DEFAULTS}\n\
-         {own}"
+         {POLICY_DEFAULTS}"
     )
 }
 
