@@ -149,7 +149,7 @@ async fn record(options: &RecordOptions) -> Result<(), StartError> {
     run(listener, recording(tape.clone()), async move {
         tokio::select! {
             () = shutdown_signal() => {}
-            () = tape.full.notified() => {}
+            () = tape.ended() => {}
         }
     })
     .await?;
@@ -275,6 +275,11 @@ impl Tape {
             count: Arc::default(),
             full: Arc::default(),
         })
+    }
+
+    /// Waits until the limit is reached.
+    pub(crate) async fn ended(&self) {
+        self.full.notified().await;
     }
 
     async fn take(self, request: Request) -> Response {

@@ -98,8 +98,8 @@ impl HttpEngine {
         connect_timeout: Duration,
         max_response_bytes: usize,
     ) -> Result<Self, String> {
-        let builder = builder(connect_timeout)
-            .user_agent(concat!("Interline/", env!("CARGO_PKG_VERSION")));
+        let builder =
+            builder(connect_timeout).user_agent(concat!("Interline/", env!("CARGO_PKG_VERSION")));
         Self::build(builder, max_response_bytes)
     }
 

@@ -29,14 +29,12 @@ impl Recording {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options
-            .open(path)
-            .map_err(|error| match error.kind() {
-                std::io::ErrorKind::AlreadyExists => {
-                    RecordingError::file(path, "exists already; --force replaces it")
-                }
-                _ => RecordingError::file(path, error),
-            })?;
+        let file = options.open(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                RecordingError::file(path, "exists already; --force replaces it")
+            }
+            _ => RecordingError::file(path, error),
+        })?;
         Ok(Self {
             path: path.to_owned(),
             file,

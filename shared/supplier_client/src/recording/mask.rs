@@ -151,7 +151,9 @@ impl<'m> Pass<'m> {
             // Headers first: their credentials are what the rest may repeat.
             headers: self.headers(raw.headers, true),
             method: raw.method.to_string(),
-            path: self.text(raw.path, 0).unwrap_or_else(|| raw.path.to_owned()),
+            path: self
+                .text(raw.path, 0)
+                .unwrap_or_else(|| raw.path.to_owned()),
             query: self.pairs(raw.query),
             body: self.body(raw.body),
         }

@@ -111,8 +111,8 @@ impl Replay {
     /// line is none. A last line that was cut off is left out: see [`Replay::truncated`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RecordingError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| RecordingError::file(path, error))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| RecordingError::file(path, error))?;
         let (exchanges, truncated) = file::parse(&text, path)?;
         if exchanges.is_empty() {
             return Err(RecordingError::file(path, "holds no complete exchange"));
@@ -215,7 +215,9 @@ impl Replay {
             },
         ];
         match candidates.iter().find(|found| !found.is_empty()) {
-            Some(found) => self.next(found).ok_or_else(|| self.unmatched(&request, &asked)),
+            Some(found) => self
+                .next(found)
+                .ok_or_else(|| self.unmatched(&request, &asked)),
             None => Err(self.unmatched(&request, &asked)),
         }
     }
@@ -343,12 +345,19 @@ impl Key {
 
     /// How much there is between them.
     fn unlike(&self, other: &Self) -> usize {
-        let segments = |key: &Self| -> Vec<String> {
-            key.path.split('/').map(str::to_owned).collect()
-        };
-        let (mine, theirs) = (segments(self), segments(other));
-        let alike = mine.iter().zip(&theirs).filter(|(a, b)| a == b).count();
-        let longest = mine.len().max(theirs.len());
+        let (mut mine, mut theirs) = (self.path.split('/'), other.path.split('/'));
+        let mut path = 0;
+        loop {
+            match (mine.next(), theirs.next()) {
+                (None, None) => break,
+                (Some(a), Some(b)) if a == b => {}
+                (Some(a), Some(b)) => {
+                    let alike = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
+                    path += 100 - alike.count().min(30);
+                }
+                _ => path += 100,
+            }
+        }
         let parameters = self
             .query
             .iter()
@@ -361,7 +370,7 @@ impl Key {
                 .count();
         let method = usize::from(self.method != other.method);
         let body = usize::from(self.body != other.body);
-        (longest - alike) * 100 + method * 50 + parameters.min(20) * 2 + body
+        path + method * 50 + parameters.min(20) * 2 + body
     }
 }
 
@@ -372,7 +381,9 @@ impl Comparable {
             Self::Text(text) => Self::Text(blur(text)),
             Self::Form(pairs) => {
                 let text = |values: &Vec<String>| values.iter().map(|v| blur(v)).collect();
-                let pairs = pairs.iter().map(|(name, values)| (blur(name), text(values)));
+                let pairs = pairs
+                    .iter()
+                    .map(|(name, values)| (blur(name), text(values)));
                 Self::Form(pairs.collect())
             }
             // A number may be blurred, so the text is.
@@ -465,4 +476,3 @@ fn unreachable(failure: &RecordedFailure) -> http::Response<Bytes> {
     });
     problem(StatusCode::BAD_GATEWAY, &body)
 }
-

@@ -44,7 +44,13 @@ const CREDENTIALS: [&str; 27] = [
     "jwt",
     "bearer",
 ];
-const CREDENTIAL_ENDS: [&str; 5] = ["apikey", "secret", "password", "authorization", "privatekey"];
+const CREDENTIAL_ENDS: [&str; 5] = [
+    "apikey",
+    "secret",
+    "password",
+    "authorization",
+    "privatekey",
+];
 const TOKENS: [&str; 5] = ["sig", "signature", "sessionid", "otp", "pin"];
 const TOKEN_ENDS: [&str; 2] = ["token", "signature"];
 
@@ -161,6 +167,8 @@ const DOCUMENTS: [&str; 6] = [
     "passport",
     "passports",
 ];
+/// Those among them that hold nothing else.
+const IDENTITY: [&str; 2] = ["identitydocuments", "identitydocument"];
 /// Members that hold a payment card.
 const CARDS: [&str; 7] = [
     "card",
@@ -211,8 +219,9 @@ pub(super) fn kind_of(name: &str, around: &[&str]) -> Option<Kind> {
     let personal = (directly(&PEOPLE) && is(&OF_PEOPLE))
         || (phone && number)
         || (email && matches!(name.as_str(), "address" | "value"))
-        || (directly(&DOCUMENTS) && matches!(name.as_str(), "number" | "uniqueidentifier"))
-            && !inside(&["ticketing", "tickets"])
+        || (directly(&DOCUMENTS) && name == "number")
+        // Duffel calls tickets `documents`, and theirs are ids.
+        || (directly(&IDENTITY) && name == "uniqueidentifier")
         || (directly(&CARDS) && matches!(name.as_str(), "number" | "holder" | "pan"))
         || (inside(&PEOPLE) && of_an_address(&name, &around));
     let city = matches!(name.as_str(), "city" | "cityname");
@@ -247,7 +256,10 @@ mod tests {
             ("data.travelers.dateOfBirth", Kind::Personal),
             ("data.travelers.contact.phones.number", Kind::Personal),
             ("data.travelers.contact.address.lines", Kind::Personal),
-            ("data.passengers.identity_documents.unique_identifier", Kind::Personal),
+            (
+                "data.passengers.identity_documents.unique_identifier",
+                Kind::Personal,
+            ),
             ("data.travelers.documents.number", Kind::Personal),
             ("rooms.paxes.name", Kind::Personal),
             ("rooms.paxes.surname", Kind::Personal),
@@ -279,6 +291,7 @@ mod tests {
             "data.owner.name",
             "hotel.name",
             "hotel.address.city",
+            "data.documents.unique_identifier",
             "rooms.name",
             "data.passengers.id",
             "data.slices.segments.passengers.cabin.name",

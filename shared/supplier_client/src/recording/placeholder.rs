@@ -68,9 +68,8 @@ pub(super) fn blurred(text: &str) -> String {
     let mut rest = text;
     let mut bounded = true;
     while let Some(first) = rest.chars().next() {
-        let digits = |text: &str| {
-            text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len()
-        };
+        let digits =
+            |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (length, instead) = if let Some(after) = rest.strip_prefix(PREFIX)
             && digits(after) > 0
         {
@@ -106,7 +105,14 @@ mod tests {
         for known in ["masked-3", "1800-02-01", "1800-01-01T00:00:00", "990000007"] {
             assert!(is_one(known), "{known}");
         }
-        for other in ["masked-", "masked-x", "1990-05-06", "18", "Ada", "991000000"] {
+        for other in [
+            "masked-",
+            "masked-x",
+            "1990-05-06",
+            "18",
+            "Ada",
+            "991000000",
+        ] {
             assert!(!is_one(other), "{other}");
         }
     }
@@ -114,7 +120,8 @@ mod tests {
     #[test]
     fn blurred_texts_differ_in_nothing_but_real_values() {
         let text = r#"{"a":"masked-12","b":990000003,"c":"1801-02-03T00","d":"x masked-1, ü","e":1990000003}"#;
-        let expected = r#"{"a":"masked","b":990000000,"c":"1800-01-01T00","d":"x masked, ü","e":1990000003}"#;
+        let expected =
+            r#"{"a":"masked","b":990000000,"c":"1800-01-01T00","d":"x masked, ü","e":1990000003}"#;
         assert_eq!(blurred(text), expected);
         assert_eq!(highest(text), 12);
     }

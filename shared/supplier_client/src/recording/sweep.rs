@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
 use crate::wire::path_segment;
 
@@ -30,8 +30,9 @@ fn spellings(value: &str) -> BTreeSet<String> {
         value.to_owned(),
     ]);
     if value.len() >= SHORTEST_CREDENTIAL {
-        all.insert(STANDARD_NO_PAD.encode(value));
-        all.insert(URL_SAFE_NO_PAD.encode(value));
+        for base64 in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
+            all.insert(base64.encode(value));
+        }
     }
     all
 }
@@ -109,7 +110,11 @@ impl Words {
     pub(super) fn learn(&mut self, value: &str, stand_in: &str) {
         let value = value.trim();
         let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-        let shortest = if digits { SHORTEST_NUMBER } else { SHORTEST_WORD };
+        let shortest = if digits {
+            SHORTEST_NUMBER
+        } else {
+            SHORTEST_WORD
+        };
         if value.chars().count() < shortest {
             return;
         }
@@ -206,7 +211,10 @@ mod tests {
             &STANDARD_NO_PAD.encode("s3cr+t/Kö=="),
             &URL_SAFE_NO_PAD.encode("s3cr+t/Kö=="),
         ] {
-            assert!(credentials.swept(text).unwrap().contains("masked-1"), "{text}");
+            assert!(
+                credentials.swept(text).unwrap().contains("masked-1"),
+                "{text}"
+            );
             assert!(credentials.within(text.as_bytes()));
         }
         assert_eq!(credentials.swept("short s3cr+t"), None);

@@ -237,7 +237,10 @@ async fn the_answers_pass_byte_for_byte_and_the_file_holds_no_secret() {
     let answers = session(&recorder).await;
     assert_eq!(answers[1].body()[..], gzip(&order_answer()));
     assert_eq!(answers[1].headers()["content-encoding"], "gzip");
-    assert_eq!(answers[1].headers()["set-cookie"], format!("sid={COOKIE}; Path=/"));
+    assert_eq!(
+        answers[1].headers()["set-cookie"],
+        format!("sid={COOKIE}; Path=/")
+    );
     assert_eq!(answers[5].body()[..], [137, 80, 0, 255]);
     let text = std::fs::read_to_string(&path).unwrap();
     let lower = text.to_lowercase();
@@ -286,9 +289,15 @@ async fn one_value_has_one_stand_in_of_its_own_kind() {
     let passenger = &answer["data"]["passengers"][0];
     assert_eq!(passenger["given_name"], *name);
     assert_eq!(passenger["born_on"], told["born_on"]);
-    assert!(told["born_on"].as_str().unwrap().starts_with("18"), "{told}");
+    assert!(
+        told["born_on"].as_str().unwrap().starts_with("18"),
+        "{told}"
+    );
     let email = told["email"].as_str().unwrap();
-    let note = format!("{family}/{} MRS was told at {email}", name.as_str().unwrap());
+    let note = format!(
+        "{family}/{} MRS was told at {email}",
+        name.as_str().unwrap()
+    );
     assert_eq!(answer["data"]["note"], note);
     assert!(order.request.query.starts_with(&format!("email={email}&")));
     assert!(asked["data"]["payments"][0]["card"]["cvv"].is_number());
@@ -300,7 +309,10 @@ async fn one_value_has_one_stand_in_of_its_own_kind() {
     };
     let kept = picture.body.as_ref().unwrap();
     assert_eq!(kept.bytes().unwrap()[..], [137, 80, 0, 255]);
-    assert_eq!(kept, &RecordedBody::Base64(STANDARD.encode([137, 80, 0, 255])));
+    assert_eq!(
+        kept,
+        &RecordedBody::Base64(STANDARD.encode([137, 80, 0, 255]))
+    );
     std::fs::remove_file(path).unwrap();
 }
 
@@ -327,7 +339,10 @@ async fn what_is_sent_arrives_unchanged_and_once() {
     assert_eq!(seen["line"], "PUT /v2/echo?q=a%20b&&c");
     assert_eq!(seen["x-two"], 2);
     assert_eq!(seen["bytes"], json!([0, 159, 146, 150]));
-    assert_eq!(seen["headers"], json!(["accept", "content-length", "host", "x-two"]));
+    assert_eq!(
+        seen["headers"],
+        json!(["accept", "content-length", "host", "x-two"])
+    );
     // A failure that the client of a service would try three times.
     let down = recorder.forward(request("GET", "/down", &[], "")).await;
     assert_eq!(down.answer.status(), 503);
@@ -356,7 +371,14 @@ async fn a_replay_gives_the_same_answers_in_their_order() {
         body(request("GET", "/list?x=1&y=2", &[], "")),
         body(request("GET", "/list?x=1&y=2", &[], "")),
     ];
-    assert_eq!(lists, [json!({"answer": 2}), json!({"answer": 3}), json!({"answer": 3})]);
+    assert_eq!(
+        lists,
+        [
+            json!({"answer": 2}),
+            json!({"answer": 3}),
+            json!({"answer": 3})
+        ]
+    );
     assert_eq!(count.load(Ordering::SeqCst), asked);
     assert_eq!(replay.unasked().len(), 2);
     std::fs::remove_file(path).unwrap();
@@ -369,7 +391,10 @@ async fn what_was_not_recorded_is_a_404_that_names_the_nearest() {
     session(&recorder).await;
     let replay = Replay::open(&path).unwrap();
     for (target, reason) in [
-        ("/list?x=1&y=3&email=ada@example.com", "no recorded request has this query"),
+        (
+            "/list?x=1&y=3&email=ada@example.com",
+            "no recorded request has this query",
+        ),
         ("/lists", "no recorded request has this path"),
     ] {
         let served = replay.serve(&request("GET", target, &[], ""));
@@ -429,7 +454,10 @@ async fn a_supplier_that_cannot_be_reached_is_a_502_of_ours_and_a_failure_in_the
     let served = replay.serve(&request("GET", "/x", &[], ""));
     assert_eq!(served.answer.status(), 502);
     let cx = CallCx::new(Instant::now() + Duration::from_secs(5), Correlation::new());
-    let error = replay.call(&cx, WireRequest::get("x", "/x")).await.unwrap_err();
+    let error = replay
+        .call(&cx, WireRequest::get("x", "/x"))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, SupplierErrorKind::Unavailable);
     assert_eq!((error.blame, error.sent), (Blame::Network, crate::Sent::No));
     std::fs::remove_file(path).unwrap();
@@ -443,13 +471,15 @@ async fn a_bug_report_becomes_a_test() {
     recorder.forward(request("POST", "/down", &[], "")).await;
     let replay = Replay::open(&path).unwrap();
     let cx = CallCx::new(Instant::now() + Duration::from_secs(5), Correlation::new());
-    let list = WireRequest::get("list", "/list").query("y", 2).query("x", 1);
+    let list = WireRequest::get("list", "/list")
+        .query("y", 2)
+        .query("x", 1);
     let answer: Value = replay.call(&cx, list).await.unwrap().json().unwrap();
     assert_eq!(answer["answer"], 2);
     let order = WireRequest::post("order", "/down", Safety::Unsafe);
     let error = replay.call(&cx, order).await.unwrap_err();
     assert_eq!(error.kind, SupplierErrorKind::OutcomeUnknown);
-    let other = WireRequest::get("other", "/other");
+    let other = WireRequest::get("other", "/lists");
     let error = replay.call(&cx, other).await.unwrap_err();
     assert!(error.detail.contains("nearest: GET /list"), "{error}");
     std::fs::remove_file(path).unwrap();
@@ -466,9 +496,16 @@ async fn a_last_line_that_is_cut_off_is_left_out_and_any_other_is_named() {
     assert!(replay.truncated());
     assert_eq!(replay.exchanges().len(), 5);
     let broken = text.replacen("\"duration_ms\":", "\"duration\":", 2);
-    std::fs::write(&path, broken.replacen("\"duration\":", "\"duration_ms\":", 1)).unwrap();
+    std::fs::write(
+        &path,
+        broken.replacen("\"duration\":", "\"duration_ms\":", 1),
+    )
+    .unwrap();
     let error = Replay::open(&path).err().unwrap().to_string();
-    assert!(error.contains("line 2 cannot be read: missing field"), "{error}");
+    assert!(
+        error.contains("line 2 cannot be read: missing field"),
+        "{error}"
+    );
     let error = Recording::create(&path, false).unwrap_err().to_string();
     assert!(error.contains("--force"), "{error}");
     Recording::create(&path, true).unwrap();

@@ -69,9 +69,7 @@ fn schemes(text: &str) -> Vec<(Range<usize>, Kind)> {
         for (at, _) in lower.match_indices(scheme) {
             let start = at + scheme.len();
             let rest = text.get(start..).unwrap_or_default();
-            let value = head(rest, |c| {
-                c.is_ascii_alphanumeric() || "-._~+/=".contains(c)
-            });
+            let value = head(rest, |c| c.is_ascii_alphanumeric() || "-._~+/=".contains(c));
             let spoken = value.chars().all(|c| c.is_ascii_lowercase() || c == '.');
             if value.len() >= SHORTEST_CREDENTIAL && !spoken {
                 found.push((start..start + value.len(), Kind::Credential));
@@ -175,11 +173,20 @@ mod tests {
     fn links_messages_and_headers_are_searched() {
         for (text, expected) in [
             ("/v3/x?token=a.b-C%3D&id=1#t", vec!["a.b-C%3D"]),
-            ("no such email: ada.l+x@mail.example.com.", vec!["ada.l+x@mail.example.com"]),
+            (
+                "no such email: ada.l+x@mail.example.com.",
+                vec!["ada.l+x@mail.example.com"],
+            ),
             ("?q=ada%40example.com&x=1", vec!["ada%40example.com"]),
-            ("EAN apikey=k1,signature=\"s1\",timestamp=5", vec!["k1", "s1"]),
+            (
+                "EAN apikey=k1,signature=\"s1\",timestamp=5",
+                vec!["k1", "s1"],
+            ),
             ("refused: Bearer AbC123.def-9", vec!["AbC123.def-9"]),
-            ("card 4242 4242-4242 4242 declined", vec!["4242 4242-4242 4242"]),
+            (
+                "card 4242 4242-4242 4242 declined",
+                vec!["4242 4242-4242 4242"],
+            ),
             ("amex 378282246310005", vec!["378282246310005"]),
             ("email=ada@example.com", vec!["ada@example.com"]),
         ] {
