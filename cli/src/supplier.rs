@@ -92,9 +92,10 @@ pub(crate) struct ReplayOptions {
     /// How long answers take.
     #[arg(long, value_enum, default_value_t = Latency::None)]
     pub(crate) latency: Latency,
-    /// Does not compare bodies: for requests that hold a new reference each time.
-    #[arg(long)]
-    pub(crate) any_body: bool,
+    /// Parameter or JSON member that is not compared, because it is another each time, e.g.
+    /// supplier_timeout. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ignore: Vec<String>,
     /// Service that is pointed here, e.g. flight_service: shows the variable to set.
     #[arg(long, requires = "supplier")]
     pub(crate) service: Option<String>,
@@ -165,10 +166,8 @@ async fn replay(options: &ReplayOptions) -> Result<(), StartError> {
     if let Some(service) = &options.service {
         crate::find(service)?;
     }
-    let mut replay = Replay::open(&options.file).map_err(told)?;
-    if options.any_body {
-        replay = replay.any_body();
-    }
+    let replay = Replay::open(&options.file).map_err(told)?;
+    let replay = replay.ignoring(options.ignore.iter().cloned());
     if replay.truncated() {
         note("warning: the last line of the file is cut off, and left out");
     }
@@ -354,7 +353,9 @@ async fn give(replay: &Replay, latency: Latency, request: Request) -> Response {
                 sleep(Duration::from_millis(exchange.duration_ms)).await;
             }
         }
-        Err(unmatched) => note(&format!("404 {unmatched}")),
+        Err(unmatched) => note(&format!(
+            "404 {unmatched} (--ignore NAME leaves a parameter or member out of the comparison)"
+        )),
     }
     answer.map(Body::from).into_response()
 }

@@ -39,7 +39,7 @@ pub struct Replay {
     served: Mutex<Vec<bool>>,
     highest: u64,
     truncated: bool,
-    any_body: bool,
+    ignored: Vec<String>,
     classifier: Classifier,
 }
 
@@ -118,7 +118,10 @@ impl Replay {
             return Err(RecordingError::file(path, "holds no complete exchange"));
         }
         let (lines, exchanges): (Vec<usize>, Vec<Exchange>) = exchanges.into_iter().unzip();
-        let keys = exchanges.iter().map(|e| Keys::of(&e.request)).collect();
+        let keys = exchanges
+            .iter()
+            .map(|e| Keys::of(&e.request, &[]))
+            .collect();
         Ok(Self {
             served: Mutex::new(vec![false; exchanges.len()]),
             exchanges,
@@ -126,7 +129,7 @@ impl Replay {
             keys,
             highest: placeholder::highest(&text),
             truncated,
-            any_body: false,
+            ignored: Vec::new(),
             classifier: by_status,
         })
     }
@@ -138,10 +141,13 @@ impl Replay {
         self
     }
 
-    /// The same without comparing bodies: for requests that hold a new reference each time.
+    /// The same without comparing these parameters of queries and forms and these members of JSON: what
+    /// is another each time, like the time that is left or a reference of ours.
     #[must_use]
-    pub fn any_body(mut self) -> Self {
-        self.any_body = true;
+    pub fn ignoring<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.ignored.extend(names.into_iter().map(Into::into));
+        let requests = self.exchanges.iter().map(|exchange| &exchange.request);
+        self.keys = requests.map(|r| Keys::of(r, &self.ignored)).collect();
         self
     }
 
@@ -188,7 +194,7 @@ impl Replay {
 
     fn find(&self, raw: RawRequest<'_>) -> Result<Matched<'_>, Unmatched> {
         let request = Masker::after(self.highest).request(raw);
-        let asked = Keys::of(&request);
+        let asked = Keys::of(&request, &self.ignored);
         let of_place: Vec<usize> = (0..self.keys.len())
             .filter(|index| {
                 let key = self.keys.get(*index);
@@ -207,8 +213,7 @@ impl Replay {
         let candidates = [
             like(&|key| key.exact == asked.exact),
             like(&|key| key.blurred == asked.blurred),
-            like(&|key| self.any_body && key.exact.same_place(&asked.exact)),
-            if one_body || self.any_body {
+            if one_body {
                 of_place.clone()
             } else {
                 Vec::new()
@@ -317,17 +322,17 @@ impl RecordedFailure {
 }
 
 impl Keys {
-    fn of(request: &RecordedRequest) -> Self {
+    fn of(request: &RecordedRequest, ignored: &[String]) -> Self {
         let body = match &request.body {
             None => Comparable::Nothing,
-            Some(RecordedBody::Text(text)) => comparable(text, &request.headers),
+            Some(RecordedBody::Text(text)) => comparable(text, &request.headers, ignored),
             Some(RecordedBody::Base64(text)) => Comparable::Text(text.clone()),
             Some(RecordedBody::Omitted(bytes)) => Comparable::Text(format!("{bytes} bytes")),
         };
         let key = |blur: &dyn Fn(&str) -> String| Key {
             method: request.method.clone(),
             path: blur(&request.path),
-            query: pairs(&blur(&request.query)),
+            query: pairs(&blur(&request.query), ignored),
             body: body.blurred(blur),
         };
         Self {
@@ -395,22 +400,42 @@ impl Comparable {
     }
 }
 
-fn comparable(text: &str, headers: &[(String, String)]) -> Comparable {
+fn comparable(text: &str, headers: &[(String, String)], ignored: &[String]) -> Comparable {
     let form = headers.iter().any(|(name, value)| {
         name == "content-type" && value.starts_with("application/x-www-form-urlencoded")
     });
     match serde_json::from_str(text) {
-        _ if form => Comparable::Form(pairs(text)),
-        Ok(value) => Comparable::Json(value),
+        _ if form => Comparable::Form(pairs(text, ignored)),
+        Ok(value) => Comparable::Json(without(value, ignored)),
         Err(_) => Comparable::Text(text.to_owned()),
     }
 }
 
-fn pairs(text: &str) -> BTreeMap<String, Vec<String>> {
+/// The value without the members of these names, wherever they are.
+fn without(value: Value, ignored: &[String]) -> Value {
+    match value {
+        Value::Array(items) => {
+            let items = items.into_iter().map(|item| without(item, ignored));
+            Value::Array(items.collect())
+        }
+        Value::Object(members) => {
+            let members = members
+                .into_iter()
+                .filter(|(name, _)| !ignored.contains(name))
+                .map(|(name, member)| (name, without(member, ignored)));
+            Value::Object(members.collect())
+        }
+        value => value,
+    }
+}
+
+fn pairs(text: &str, ignored: &[String]) -> BTreeMap<String, Vec<String>> {
     let mut pairs: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-        let values = pairs.entry(name.into_owned()).or_default();
-        values.push(value.into_owned());
+        if !ignored.iter().any(|ignored| *ignored == name) {
+            let values = pairs.entry(name.into_owned()).or_default();
+            values.push(value.into_owned());
+        }
     }
     pairs
 }

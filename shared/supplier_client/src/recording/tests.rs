@@ -418,7 +418,7 @@ async fn a_body_counts_where_several_were_recorded() {
             "POST",
             "/list",
             &[JSON],
-            format!("{{\"to\" :\"{to}\",\"given_name\":\"{to}\"}}"),
+            format!("{{\"in\":[{{\"to\" :\"{to}\"}}],\"given_name\":\"{to}\"}}"),
         )
     };
     for to in ["JFK", "CDG"] {
@@ -432,9 +432,15 @@ async fn a_body_counts_where_several_were_recorded() {
     assert_eq!(answer("CDG"), json!({"answer": 1}));
     assert_eq!(answer("JFK"), json!({"answer": 0}));
     assert_eq!(answer("LHR")["reason"], "no recorded request has this body");
-    let replay = Replay::open(&path).unwrap().any_body();
+    let replay = Replay::open(&path).unwrap().ignoring(["to"]);
     let served = replay.serve(&search("LHR"));
     assert_eq!(served.source.ok().unwrap().line, 1);
+    let asked = request("POST", "/list?from=5", &[JSON], "{}");
+    assert_eq!(
+        replay.serve(&asked).answer.status(),
+        404,
+        "nothing else is ignored"
+    );
     std::fs::remove_file(path).unwrap();
 }
 
