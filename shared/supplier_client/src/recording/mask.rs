@@ -175,6 +175,7 @@ impl<'m> Pass<'m> {
         let number = self.masker.number(value);
         let stand_in = placeholder::of_text(number, value);
         match kind {
+            _ if placeholder::is_part_of_one(value) => {}
             Kind::Credential => self.masker.credentials.learn(value, &stand_in),
             Kind::Token | Kind::Personal => {
                 self.words.learn(value, &stand_in);

@@ -55,7 +55,7 @@ const TOKENS: [&str; 5] = ["sig", "signature", "sessionid", "otp", "pin"];
 const TOKEN_ENDS: [&str; 2] = ["token", "signature"];
 
 /// Names that speak of a person wherever they stand.
-const PERSONAL: [&str; 55] = [
+const PERSONAL: [&str; 54] = [
     "accountnumber",
     "addresseename",
     "birthdate",
@@ -63,7 +63,6 @@ const PERSONAL: [&str; 55] = [
     "bornon",
     "cardholder",
     "cardholdername",
-    "cardname",
     "cardnumber",
     "contactname",
     "contactnumber",

@@ -41,6 +41,11 @@ pub(super) fn is_one(text: &str) -> bool {
         || (text.starts_with(CENTURY) && split_date(text).is_some())
 }
 
+/// Whether looking for this value would find it in stand-ins.
+pub(super) fn is_part_of_one(value: &str) -> bool {
+    PREFIX.contains(&value.to_lowercase())
+}
+
 /// The number of the stand-in `masked-n` with the highest number in this text.
 pub(super) fn highest(text: &str) -> u64 {
     text.split(PREFIX)

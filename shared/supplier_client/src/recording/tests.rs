@@ -316,6 +316,28 @@ async fn one_value_has_one_stand_in_of_its_own_kind() {
     std::fs::remove_file(path).unwrap();
 }
 
+#[test]
+fn what_others_have_masked_does_not_spoil_stand_ins() {
+    let asked = request(
+        "GET",
+        "/x?secret=MASKED&email=ada@example.com&token=masked-4",
+        &[],
+        "",
+    );
+    let raw = mask::RawRequest {
+        method: asked.method(),
+        path: asked.uri().path(),
+        query: asked.uri().query().unwrap(),
+        headers: asked.headers(),
+        body: body::Content::Empty,
+    };
+    let masked = mask::Masker::after(4).request(raw);
+    assert_eq!(
+        masked.query,
+        "secret=masked-5&email=masked-6&token=masked-4"
+    );
+}
+
 #[tokio::test]
 async fn what_is_sent_arrives_unchanged_and_once() {
     let (url, count) = supplier().await;
