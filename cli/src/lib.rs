@@ -4,6 +4,9 @@
 mod config;
 mod documents;
 mod screen;
+mod supplier;
+#[cfg(test)]
+mod supplier_tests;
 mod up;
 
 use std::process::ExitCode;
@@ -52,6 +55,9 @@ enum Command {
     Openapi(documents::OpenapiOptions),
     /// Lists every configuration key of a service: value, default, source, meaning.
     Config(config::ConfigOptions),
+    /// Records what goes between a service and a supplier, masked, and serves it back.
+    #[command(subcommand)]
+    Supplier(supplier::SupplierCommand),
 }
 
 /// The whole of `main`.
@@ -68,6 +74,7 @@ pub fn run() -> ExitCode {
         },
         Some(Command::Openapi(options)) => documents::openapi(&options),
         Some(Command::Config(options)) => config::config(&options),
+        Some(Command::Supplier(command)) => supplier::supplier(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -274,7 +274,7 @@ fn may_repeat(request: &WireRequest, failure: &SendFailure) -> bool {
     }
 }
 
-fn error_of(request: &WireRequest, failure: SendFailure) -> SupplierError {
+pub(crate) fn error_of(request: &WireRequest, failure: SendFailure) -> SupplierError {
     let (kind, retry) = match failure.cause {
         SendCause::TimedOut => (SupplierErrorKind::Timeout, Retry::Now),
         SendCause::Unbuildable => (SupplierErrorKind::InvalidRequest, Retry::Never),
@@ -290,7 +290,7 @@ fn error_of(request: &WireRequest, failure: SendFailure) -> SupplierError {
     unless_unknown(request, error)
 }
 
-fn timed_out() -> SendFailure {
+pub(crate) fn timed_out() -> SendFailure {
     SendFailure {
         sent: Sent::Maybe,
         blame: Blame::Supplier,

@@ -52,6 +52,20 @@ pub(crate) enum SendCause {
 }
 
 impl SendCause {
+    /// All of them.
+    const ALL: [Self; 5] = [
+        Self::Unbuildable,
+        Self::Connect,
+        Self::Broken,
+        Self::TooLarge,
+        Self::TimedOut,
+    ];
+
+    /// The cause of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
+    }
+
     /// The `outcome` label of metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -80,26 +94,28 @@ pub(crate) struct HttpEngine {
 impl HttpEngine {
     /// # Errors
     /// The text of what the platform's TLS set-up lacks.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "this is the engine that everybody else is told to use"
-    )]
     pub(crate) fn new(
         connect_timeout: Duration,
         max_response_bytes: usize,
     ) -> Result<Self, String> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(connect_timeout)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .redirect(reqwest::redirect::Policy::none())
-            // One layer retries, and it knows which requests may be: not this one.
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .tcp_nodelay(true)
-            .user_agent(concat!("Interline/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| chain(&error))?;
+        let builder =
+            builder(connect_timeout).user_agent(concat!("Interline/", env!("CARGO_PKG_VERSION")));
+        Self::build(builder, max_response_bytes)
+    }
+
+    /// One that adds nothing to a request and leaves an answer compressed as it is.
+    ///
+    /// # Errors
+    /// As for [`HttpEngine::new`].
+    pub(crate) fn verbatim(
+        connect_timeout: Duration,
+        max_response_bytes: usize,
+    ) -> Result<Self, String> {
+        Self::build(builder(connect_timeout).no_gzip(), max_response_bytes)
+    }
+
+    fn build(builder: reqwest::ClientBuilder, max_response_bytes: usize) -> Result<Self, String> {
+        let client = builder.build().map_err(|error| chain(&error))?;
         Ok(Self {
             client,
             max_response_bytes,
@@ -139,6 +155,22 @@ impl Engine for HttpEngine {
             body,
         })
     }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the engine that everybody else is told to use"
+)]
+fn builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .connect_timeout(connect_timeout)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .redirect(reqwest::redirect::Policy::none())
+        // One layer retries, and it knows which requests may be: not this one.
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .referer(false)
+        .tcp_nodelay(true)
 }
 
 fn failure(error: reqwest::Error) -> SendFailure {

@@ -19,6 +19,7 @@ mod oauth2_tests;
 mod outgoing;
 mod pacing;
 mod policy;
+pub mod recording;
 mod retry;
 pub mod scripted;
 mod wire;

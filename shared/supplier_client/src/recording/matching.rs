@@ -1,0 +1,503 @@
+//! Serves a recording: finds the exchange that a request repeats, and gives its answer again, over HTTP
+//! or as a [`Transport`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use super::body::Content;
+use super::mask::{Masker, RawRequest};
+use super::recorder::problem;
+use super::{
+    Exchange, Outcome, RecordedBody, RecordedFailure, RecordedRequest, RecordingError, file,
+    placeholder,
+};
+use crate::call::error_of;
+use crate::classify::{Classifier, by_status, settle};
+use crate::engine::{SendCause, SendFailure};
+use crate::error::{Blame, Sent, SupplierError, SupplierErrorKind};
+use crate::wire::{WireRequest, WireResponse};
+use crate::{CallCx, Transport};
+
+/// So many requests of the recording are named to whoever asked for another.
+const NEAREST: usize = 3;
+
+/// A recording that answers. Requests are found by method, path and query (in any order of its
+/// parameters), and by body if the recording has several bodies for them. A request that equals a
+/// recorded one in what was not masked is that request. The same request again gets the next answer that
+/// was recorded for it; the last one is repeated.
+pub struct Replay {
+    exchanges: Vec<Exchange>,
+    lines: Vec<usize>,
+    keys: Vec<Keys>,
+    /// Which have been given.
+    served: Mutex<Vec<bool>>,
+    highest: u64,
+    truncated: bool,
+    ignored: Vec<String>,
+    classifier: Classifier,
+}
+
+/// What of a request is compared.
+#[derive(Clone, Debug, PartialEq)]
+struct Key {
+    method: String,
+    path: String,
+    query: BTreeMap<String, Vec<String>>,
+    body: Comparable,
+}
+
+/// A request as it is compared: with its stand-ins, and with every stand-in alike.
+struct Keys {
+    exact: Key,
+    blurred: Key,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Comparable {
+    Nothing,
+    Json(Value),
+    Form(BTreeMap<String, Vec<String>>),
+    Text(String),
+}
+
+/// A recorded exchange that a request was found to repeat.
+pub struct Matched<'r> {
+    /// What was recorded.
+    pub exchange: &'r Exchange,
+    /// Its line in the file, from 1.
+    pub line: usize,
+}
+
+impl Matched<'_> {
+    /// Whether the answer had a body that was not kept: it is empty in the replay.
+    pub fn lost_body(&self) -> bool {
+        matches!(
+            &self.exchange.outcome,
+            Outcome::Response(response) if matches!(response.body, Some(RecordedBody::Omitted(_)))
+        )
+    }
+}
+
+/// A request that the recording does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmatched {
+    /// What was asked, masked.
+    pub asked: String,
+    /// What differs, in words.
+    pub reason: String,
+    /// The recorded requests that are most like it, masked.
+    pub nearest: Vec<String>,
+}
+
+/// What a replay answers over HTTP.
+pub struct Served<'r> {
+    /// The answer: the recorded one, a 502 for a recorded failure, or a 404 that names the nearest.
+    pub answer: http::Response<Bytes>,
+    /// Where it is from.
+    pub source: Result<Matched<'r>, Unmatched>,
+}
+
+impl Replay {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`RecordingError::File`] if it cannot be read or holds no exchange, [`RecordingError::Line`] if a
+    /// line is none. A last line that was cut off is left out: see [`Replay::truncated`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, RecordingError> {
+        let path = path.as_ref();
+        let text =
+            std::fs::read_to_string(path).map_err(|error| RecordingError::file(path, error))?;
+        let (exchanges, truncated) = file::parse(&text, path)?;
+        if exchanges.is_empty() {
+            return Err(RecordingError::file(path, "holds no complete exchange"));
+        }
+        let (lines, exchanges): (Vec<usize>, Vec<Exchange>) = exchanges.into_iter().unzip();
+        let keys = exchanges
+            .iter()
+            .map(|e| Keys::of(&e.request, &[]))
+            .collect();
+        Ok(Self {
+            served: Mutex::new(vec![false; exchanges.len()]),
+            exchanges,
+            lines,
+            keys,
+            highest: placeholder::highest(&text),
+            truncated,
+            ignored: Vec::new(),
+            classifier: by_status,
+        })
+    }
+
+    /// The same with the adapter's own classifier in place of [`by_status`].
+    #[must_use]
+    pub fn classified(mut self, classifier: Classifier) -> Self {
+        self.classifier = classifier;
+        self
+    }
+
+    /// The same without comparing these parameters of queries and forms and these members of JSON: what
+    /// is another each time, like the time that is left or a reference of ours.
+    #[must_use]
+    pub fn ignoring<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.ignored.extend(names.into_iter().map(Into::into));
+        let requests = self.exchanges.iter().map(|exchange| &exchange.request);
+        self.keys = requests.map(|r| Keys::of(r, &self.ignored)).collect();
+        self
+    }
+
+    /// The exchanges in the order in which they ended.
+    pub fn exchanges(&self) -> &[Exchange] {
+        &self.exchanges
+    }
+
+    /// Whether the last line was cut off, and is left out.
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// The recorded requests that nobody has asked again.
+    pub fn unasked(&self) -> Vec<String> {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let pairs = self.exchanges.iter().zip(served.iter());
+        pairs
+            .filter(|(_, served)| !**served)
+            .map(|(exchange, _)| name(&exchange.request))
+            .collect()
+    }
+
+    /// The recorded answer to a request over HTTP.
+    pub fn serve(&self, request: &http::Request<Bytes>) -> Served<'_> {
+        let (uri, headers) = (request.uri(), request.headers());
+        let body = request.body();
+        let source = self.find(RawRequest {
+            method: request.method(),
+            path: uri.path(),
+            query: uri.query().unwrap_or_default(),
+            headers,
+            body: Content::of(headers, body, usize::MAX),
+        });
+        let answer = match &source {
+            Ok(matched) => match &matched.exchange.outcome {
+                Outcome::Response(_) => recorded(&matched.exchange.outcome),
+                Outcome::Failure(failure) => unreachable(failure),
+            },
+            Err(unmatched) => problem(StatusCode::NOT_FOUND, &unmatched.json()),
+        };
+        Served { answer, source }
+    }
+
+    fn find(&self, raw: RawRequest<'_>) -> Result<Matched<'_>, Unmatched> {
+        let request = Masker::after(self.highest).request(raw);
+        let asked = Keys::of(&request, &self.ignored);
+        let of_place: Vec<usize> = (0..self.keys.len())
+            .filter(|index| {
+                let key = self.keys.get(*index);
+                key.is_some_and(|key| key.blurred.same_place(&asked.blurred))
+            })
+            .collect();
+        let like = |same: &dyn Fn(&Keys) -> bool| -> Vec<usize> {
+            let of_place = of_place.iter().copied();
+            of_place
+                .filter(|index| self.keys.get(*index).is_some_and(same))
+                .collect()
+        };
+        let mut bodies = of_place.iter().filter_map(|index| self.keys.get(*index));
+        let first = bodies.next();
+        let one_body = bodies.all(|key| first.is_some_and(|f| f.blurred.body == key.blurred.body));
+        let candidates = [
+            like(&|key| key.exact == asked.exact),
+            like(&|key| key.blurred == asked.blurred),
+            if one_body {
+                of_place.clone()
+            } else {
+                Vec::new()
+            },
+        ];
+        match candidates.iter().find(|found| !found.is_empty()) {
+            Some(found) => self
+                .next(found)
+                .ok_or_else(|| self.unmatched(&request, &asked)),
+            None => Err(self.unmatched(&request, &asked)),
+        }
+    }
+
+    /// The first of these that has not been given, or the last.
+    fn next(&self, found: &[usize]) -> Option<Matched<'_>> {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = |index: &&usize| served.get(**index) == Some(&false);
+        let index = *found.iter().find(fresh).or(found.last())?;
+        *served.get_mut(index)? = true;
+        let exchange = self.exchanges.get(index)?;
+        let line = *self.lines.get(index)?;
+        Some(Matched { exchange, line })
+    }
+
+    fn unmatched(&self, request: &RecordedRequest, asked: &Keys) -> Unmatched {
+        let asked = &asked.blurred;
+        let mut ranked: Vec<(usize, usize)> = self
+            .keys
+            .iter()
+            .enumerate()
+            .map(|(index, key)| (key.blurred.unlike(asked), index))
+            .collect();
+        ranked.sort_unstable();
+        let best = ranked.first().and_then(|(_, index)| self.keys.get(*index));
+        let reason = match best.map(|key| &key.blurred) {
+            Some(key) if key.same_place(asked) => "no recorded request has this body",
+            Some(key) if key.path == asked.path && key.method == asked.method => {
+                "no recorded request has this query"
+            }
+            Some(key) if key.path == asked.path => "no recorded request has this method",
+            _ => "no recorded request has this path",
+        };
+        let mut nearest: Vec<String> = Vec::new();
+        for (_, index) in ranked {
+            let name = self.exchanges.get(index).map(|e| name(&e.request));
+            if let Some(name) = name
+                && nearest.len() < NEAREST
+                && !nearest.contains(&name)
+            {
+                nearest.push(name);
+            }
+        }
+        Unmatched {
+            asked: name(request),
+            reason: reason.to_owned(),
+            nearest,
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Replay {
+    /// # Errors
+    /// As the client gives them for the recorded answer or failure;
+    /// [`SupplierErrorKind::InvalidRequest`] for a request that was not recorded.
+    async fn call(&self, _: &CallCx, request: WireRequest) -> Result<WireResponse, SupplierError> {
+        let query = request.encoded_query().unwrap_or_default();
+        let found = self.find(RawRequest {
+            method: request.method(),
+            path: request.path(),
+            query: &query,
+            headers: request.headers(),
+            body: Content::of(request.headers(), request.body_bytes(), usize::MAX),
+        });
+        let matched = found.map_err(|unmatched| {
+            let detail = format!("replay: {unmatched}");
+            SupplierError::new(SupplierErrorKind::InvalidRequest, detail).with_sent(Sent::No)
+        })?;
+        match &matched.exchange.outcome {
+            Outcome::Failure(failure) => Err(error_of(&request, failure.again())),
+            outcome @ Outcome::Response(_) => {
+                let (head, body) = recorded(outcome).into_parts();
+                let response = WireResponse::new(&request, head.status, head.headers, body);
+                let verdict = (self.classifier)(&request, &response);
+                settle(&request, response, verdict, None)
+            }
+        }
+    }
+}
+
+impl RecordedFailure {
+    fn again(&self) -> SendFailure {
+        let cause = SendCause::named(&self.cause).unwrap_or(SendCause::Broken);
+        let blame = match cause {
+            SendCause::Unbuildable => Blame::Us,
+            SendCause::TooLarge | SendCause::TimedOut => Blame::Supplier,
+            SendCause::Connect | SendCause::Broken => Blame::Network,
+        };
+        SendFailure {
+            sent: self.sent(),
+            blame,
+            cause,
+            detail: self.detail.clone(),
+        }
+    }
+}
+
+impl Keys {
+    fn of(request: &RecordedRequest, ignored: &[String]) -> Self {
+        let body = match &request.body {
+            None => Comparable::Nothing,
+            Some(RecordedBody::Text(text)) => comparable(text, &request.headers, ignored),
+            Some(RecordedBody::Base64(text)) => Comparable::Text(text.clone()),
+            Some(RecordedBody::Omitted(bytes)) => Comparable::Text(format!("{bytes} bytes")),
+        };
+        let key = |blur: &dyn Fn(&str) -> String| Key {
+            method: request.method.clone(),
+            path: blur(&request.path),
+            query: pairs(&blur(&request.query), ignored),
+            body: body.blurred(blur),
+        };
+        Self {
+            exact: key(&str::to_owned),
+            blurred: key(&placeholder::blurred),
+        }
+    }
+}
+
+impl Key {
+    /// Whether everything but the body is alike.
+    fn same_place(&self, other: &Self) -> bool {
+        self.method == other.method && self.path == other.path && self.query == other.query
+    }
+
+    /// How much there is between them.
+    fn unlike(&self, other: &Self) -> usize {
+        let (mut mine, mut theirs) = (self.path.split('/'), other.path.split('/'));
+        let mut path = 0;
+        loop {
+            match (mine.next(), theirs.next()) {
+                (None, None) => break,
+                (Some(a), Some(b)) if a == b => {}
+                (Some(a), Some(b)) => {
+                    let alike = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
+                    path += 100 - alike.count().min(30);
+                }
+                _ => path += 100,
+            }
+        }
+        let parameters = self
+            .query
+            .iter()
+            .filter(|(name, values)| other.query.get(*name) != Some(*values))
+            .count()
+            + other
+                .query
+                .keys()
+                .filter(|name| !self.query.contains_key(*name))
+                .count();
+        let method = usize::from(self.method != other.method);
+        let body = usize::from(self.body != other.body);
+        path + method * 50 + parameters.min(20) * 2 + body
+    }
+}
+
+impl Comparable {
+    fn blurred(&self, blur: &dyn Fn(&str) -> String) -> Self {
+        match self {
+            Self::Nothing => Self::Nothing,
+            Self::Text(text) => Self::Text(blur(text)),
+            Self::Form(pairs) => {
+                let text = |values: &Vec<String>| values.iter().map(|v| blur(v)).collect();
+                let pairs = pairs
+                    .iter()
+                    .map(|(name, values)| (blur(name), text(values)));
+                Self::Form(pairs.collect())
+            }
+            // A number may be blurred, so the text is.
+            Self::Json(value) => {
+                let text = blur(&value.to_string());
+                Self::Json(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+            }
+        }
+    }
+}
+
+fn comparable(text: &str, headers: &[(String, String)], ignored: &[String]) -> Comparable {
+    let form = headers.iter().any(|(name, value)| {
+        name == "content-type" && value.starts_with("application/x-www-form-urlencoded")
+    });
+    match serde_json::from_str(text) {
+        _ if form => Comparable::Form(pairs(text, ignored)),
+        Ok(value) => Comparable::Json(without(value, ignored)),
+        Err(_) => Comparable::Text(text.to_owned()),
+    }
+}
+
+/// The value without the members of these names, wherever they are.
+fn without(value: Value, ignored: &[String]) -> Value {
+    match value {
+        Value::Array(items) => {
+            let items = items.into_iter().map(|item| without(item, ignored));
+            Value::Array(items.collect())
+        }
+        Value::Object(members) => {
+            let members = members
+                .into_iter()
+                .filter(|(name, _)| !ignored.contains(name))
+                .map(|(name, member)| (name, without(member, ignored)));
+            Value::Object(members.collect())
+        }
+        value => value,
+    }
+}
+
+fn pairs(text: &str, ignored: &[String]) -> BTreeMap<String, Vec<String>> {
+    let mut pairs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        if !ignored.iter().any(|ignored| *ignored == name) {
+            let values = pairs.entry(name.into_owned()).or_default();
+            values.push(value.into_owned());
+        }
+    }
+    pairs
+}
+
+/// Method, path and query.
+fn name(request: &RecordedRequest) -> String {
+    let mark = if request.query.is_empty() { "" } else { "?" };
+    format!("{} {}{mark}{}", request.method, request.path, request.query)
+}
+
+impl std::fmt::Display for RecordedRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&name(self))
+    }
+}
+
+impl std::fmt::Display for Unmatched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.asked, self.reason)?;
+        write!(f, "; nearest: {}", self.nearest.join(", "))
+    }
+}
+
+impl Unmatched {
+    fn json(&self) -> Value {
+        json!({
+            "error": "not_recorded",
+            "asked": self.asked,
+            "reason": self.reason,
+            "nearest": self.nearest,
+            "from": "interline supplier replay: this is not the supplier's answer",
+        })
+    }
+}
+
+fn recorded(outcome: &Outcome) -> http::Response<Bytes> {
+    let Outcome::Response(recorded) = outcome else {
+        return http::Response::new(Bytes::new());
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in &recorded.headers {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_str(value),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    let body = recorded.body.as_ref().and_then(RecordedBody::bytes);
+    let mut response = http::Response::new(body.unwrap_or_default());
+    *response.status_mut() =
+        StatusCode::from_u16(recorded.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    *response.headers_mut() = headers;
+    response
+}
+
+fn unreachable(failure: &RecordedFailure) -> http::Response<Bytes> {
+    let body = json!({
+        "error": "supplier_unreachable",
+        "cause": failure.cause,
+        "detail": failure.detail,
+        "from": "interline supplier replay: the recording has no answer to this request",
+    });
+    problem(StatusCode::BAD_GATEWAY, &body)
+}
