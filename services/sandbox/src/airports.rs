@@ -121,6 +121,15 @@ impl Atlas {
         self.cities.get(iata)
     }
 
+    /// The airports that a code stands for: itself, or those of its city.
+    pub(crate) fn airports_of(&self, code: &str) -> Vec<&'static Airport> {
+        match (self.airport(code), self.city(code)) {
+            (Some(airport), _) => vec![airport],
+            (None, Some(city)) => city.airports.clone(),
+            (None, None) => Vec::new(),
+        }
+    }
+
     /// The metropolitan area that `airport` belongs to, if it shares one.
     pub(crate) fn city_of(&self, airport: &Airport) -> Option<&City> {
         self.city_of

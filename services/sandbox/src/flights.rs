@@ -14,7 +14,7 @@ const CONNECTION: std::ops::RangeInclusive<i64> = 60..=8 * 60;
 /// How long an aircraft stands at a stop inside a flight, in minutes.
 const STOP_MINUTES: i64 = 75;
 /// How many journeys with a change are offered for one route and date.
-pub(crate) const MAX_CONNECTING: usize = 6;
+const MAX_CONNECTING: usize = 6;
 
 /// A stop inside one flight: the passenger stays with the aircraft.
 #[derive(Clone, Debug)]
@@ -133,6 +133,42 @@ fn change_at(
     None
 }
 
+/// Journeys with a change for every pair of airports of two cities, put together. A city with many
+/// airports is not drowned in them: all pairs together give about as many as one.
+pub(crate) fn of_all_pairs(pairs: Vec<Vec<Vec<Flight>>>) -> impl Iterator<Item = Vec<Flight>> {
+    let each = MAX_CONNECTING.div_ceil(pairs.len().max(1));
+    pairs
+        .into_iter()
+        .flat_map(move |pair| pair.into_iter().take(each))
+}
+
+/// Journeys of all slices put together, each with one airline throughout.
+pub(crate) fn combine(ways: &[Vec<Vec<Flight>>]) -> Vec<Vec<Vec<Flight>>> {
+    let Some((first, rest)) = ways.split_first() else {
+        return Vec::new();
+    };
+    let airline = |way: &[Flight]| way.first().map(|flight| flight.airline.iata);
+    let mut combined = Vec::new();
+    for (turn, way) in first.iter().enumerate() {
+        let onward: Option<Vec<Vec<Flight>>> = rest
+            .iter()
+            .map(|options| {
+                let same: Vec<&Vec<Flight>> = options
+                    .iter()
+                    .filter(|option| airline(option) == airline(way))
+                    .collect();
+                // Another return flight for every outward one, so that the whole day is on sale.
+                same.get(turn % same.len().max(1))
+                    .map(|option| (*option).clone())
+            })
+            .collect();
+        if let Some(onward) = onward {
+            combined.push(std::iter::once(way.clone()).chain(onward).collect());
+        }
+    }
+    combined
+}
+
 /// Minutes between landing with `first` and leaving with `second`, at the same airport.
 pub(crate) fn waiting(first: &Flight, second: &Flight) -> i64 {
     let instant = |local: DateTime| local.to_zoned(second.origin.time_zone());
@@ -229,6 +265,14 @@ fn of_airline(
     flights.sort_by_key(|flight| flight.departs);
     flights.dedup_by_key(|flight| flight.number);
     flights
+}
+
+/// The terminal that an airline uses at an airport; none where there is but one.
+pub(crate) fn terminal(airport: &Airport, airline: &Airline) -> Option<String> {
+    match between(0, &format!("{}{}", airport.iata, airline.iata), 0, 4) {
+        0 => None,
+        number => Some(number.to_string()),
+    }
 }
 
 /// Gate to gate: 35 minutes on the ground and in climb, then 830 km/h, to the next five minutes.

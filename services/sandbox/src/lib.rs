@@ -6,7 +6,9 @@
 
 mod airlines;
 mod airports;
+mod amadeus;
 mod answer;
+mod cabin;
 mod chance;
 mod clock;
 mod control;
@@ -39,7 +41,7 @@ use supplier::{Office, Simulator};
 type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
 
 /// The suppliers that are simulated: one line each.
-const SIMULATORS: [Make; 1] = [duffel::simulator];
+const SIMULATORS: [Make; 2] = [duffel::simulator, amadeus::flights];
 
 /// The keys of a sandbox with their defaults and meanings, as TOML.
 pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");
@@ -63,6 +65,8 @@ pub struct Options {
     /// sandbox is the worst supplier there is: it books the same offer as often as it is told to, so
     /// that a system that orders twice is found out.
     pub one_order_per_search: bool,
+    /// How long a token of Amadeus is valid.
+    pub token_life: Duration,
     /// ISO 4217 code of all prices; a currency of two decimals.
     pub currency: String,
     /// Where the time of offers, orders and journal lines comes from.
@@ -79,6 +83,7 @@ impl Default for Options {
             rate_limit: 4_000,
             enforce_rate_limit: false,
             one_order_per_search: false,
+            token_life: Duration::from_secs(1_799),
             currency: "GBP".to_owned(),
             clock: Clock::default(),
         }

@@ -36,6 +36,7 @@ async fn build(context: Context) -> Result<App, service_kit::StartError> {
         rate_limit: settings.get("rate_limit")?,
         enforce_rate_limit: settings.get("enforce_rate_limit")?,
         one_order_per_search: settings.get("one_order_per_search")?,
+        token_life: Duration::from_secs(settings.get("token_life_s")?),
         currency: settings.get("currency")?,
         ..Options::default()
     };

@@ -224,3 +224,47 @@ pub(crate) fn decimal(hundredths: i64) -> String {
     let amount = hundredths.unsigned_abs();
     format!("{sign}{}.{:02}", amount / 100, amount % 100)
 }
+
+/// `"221.78"`, `"1500"` or `"20.0"` in hundredths; none for anything finer or else.
+pub(crate) fn hundredths(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "00"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let (cents, rest) = match fraction.as_bytes() {
+        [_] => (fraction.parse::<i64>().ok()? * 10, ""),
+        _ => (fraction.get(..2)?.parse().ok()?, fraction.get(2..)?),
+    };
+    if rest.bytes().any(|byte| byte != b'0') {
+        return None;
+    }
+    whole
+        .parse::<i64>()
+        .ok()?
+        .checked_mul(100)?
+        .checked_add(cents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hundredths;
+
+    #[test]
+    fn amounts_are_read_whatever_their_zeros() {
+        for (text, value) in [
+            ("221.78", Some(22_178)),
+            ("1500", Some(150_000)),
+            ("20.0", Some(2_000)),
+            ("20.000", Some(2_000)),
+            ("20.005", None),
+            ("-1.00", None),
+            ("1e3", None),
+            ("", None),
+            ("1.", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(hundredths(text), value, "{text}");
+        }
+    }
+}

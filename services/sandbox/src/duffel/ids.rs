@@ -46,17 +46,3 @@ impl Ids {
         )
     }
 }
-
-/// A booking reference (PNR) of six letters and digits, drawn from an order's id.
-pub(crate) fn booking_reference(order_id: &str, attempt: u64) -> String {
-    // No 0, 1, I or O: they are mistaken for each other when read aloud.
-    const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
-    let mut number = draw(attempt, order_id);
-    (0..6)
-        .map(|_| {
-            let digit = usize::try_from(number % 32).unwrap_or(0);
-            number /= 32;
-            ALPHABET.get(digit).copied().map_or('A', char::from)
-        })
-        .collect()
-}

@@ -5,16 +5,16 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answered, Problem, created, ok};
-use super::ids::booking_reference;
 use super::offer::{Offer, condition};
 use super::paging::{Params, page};
 use super::scenario::Route;
 use super::state::{Duffel, Order, Raise};
 use super::{services, travellers, wire};
 use crate::answer::{Answer, Twist};
+use crate::chance::booking_reference;
 use crate::journal::Kind;
 use crate::scenario::{self, Name};
-use crate::supplier::decimal;
+use crate::supplier::{decimal, hundredths};
 
 /// By how much the scenario PRICECHANGE raises an offer's price, in hundredths.
 const RAISE: i64 = 1_000;
@@ -228,27 +228,6 @@ pub(crate) fn check_payment(
     Ok(())
 }
 
-/// `"221.78"`, `"1500"` or `"20.0"` in hundredths; none for anything finer or else.
-fn hundredths(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "00"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let (cents, rest) = match fraction.as_bytes() {
-        [_] => (fraction.parse::<i64>().ok()? * 10, ""),
-        _ => (fraction.get(..2)?.parse().ok()?, fraction.get(2..)?),
-    };
-    if rest.bytes().any(|byte| byte != b'0') {
-        return None;
-    }
-    whole
-        .parse::<i64>()
-        .ok()?
-        .checked_mul(100)?
-        .checked_add(cents)
-}
-
 struct New<'a> {
     id: &'a str,
     reference: &'a str,
@@ -447,27 +426,4 @@ fn airline_change(id: &str, order: &Order, now: Timestamp) -> Value {
         "removed": slices,
         "travel_agent_ticket": null,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::hundredths;
-
-    #[test]
-    fn amounts_are_read_whatever_their_zeros() {
-        for (text, value) in [
-            ("221.78", Some(22_178)),
-            ("1500", Some(150_000)),
-            ("20.0", Some(2_000)),
-            ("20.000", Some(2_000)),
-            ("20.005", None),
-            ("-1.00", None),
-            ("1e3", None),
-            ("", None),
-            ("1.", None),
-            ("99999999999999999999", None),
-        ] {
-            assert_eq!(hundredths(text), value, "{text}");
-        }
-    }
 }

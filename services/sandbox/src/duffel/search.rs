@@ -6,13 +6,14 @@ use jiff::civil::{Date, Time};
 use serde_json::{Value, json};
 
 use super::answer::{Answered, Problem, created, ok};
-use super::offer::{self, Cabin, FARES, Kind, Offer, Passenger, Segment, Slice};
+use super::offer::{self, FARES, Kind, Offer, Passenger, Segment, Slice};
 use super::paging::{Params, page};
 use super::scenario::{self, Route};
 use super::state::{Duffel, Request};
 use super::wire;
-use crate::airports::{Airport, atlas};
+use crate::airports::atlas;
 use crate::answer::Answer;
+use crate::cabin::Cabin;
 use crate::flights::{self, Flight};
 use crate::supplier::decimal;
 
@@ -75,7 +76,7 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
         .collect();
     let cabin_sold = cabin.unwrap_or(Cabin::Economy);
     let mut offers = Vec::new();
-    for flights in combine(&ways) {
+    for flights in flights::combine(&ways) {
         let priced: Vec<(i64, i64)> = FARES
             .iter()
             .map(|fare| offer::price(duffel.office.seed, &flights, cabin_sold, fare, &passengers))
@@ -300,7 +301,7 @@ fn legs(data: &Value, today: Date) -> Result<Vec<Leg>, Problem> {
         };
         let place = |name: &str| {
             let code = text(name)?.to_ascii_uppercase();
-            if airports(&code).is_empty() {
+            if atlas().airports_of(&code).is_empty() {
                 return Err(Problem::format(&at(name), "must be a known IATA code"));
             }
             Ok(code)
@@ -391,15 +392,6 @@ fn passengers(duffel: &Duffel, data: &Value) -> Result<Vec<Passenger>, Problem> 
     Ok(passengers)
 }
 
-/// The airports that a code stands for: itself, or those of its city.
-fn airports(code: &str) -> Vec<&'static Airport> {
-    match (atlas().airport(code), atlas().city(code)) {
-        (Some(airport), _) => vec![airport],
-        (None, Some(city)) => city.airports.clone(),
-        (None, None) => Vec::new(),
-    }
-}
-
 fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Vec<Vec<Flight>> {
     let ahead = today
         .until(leg.date)
@@ -409,8 +401,8 @@ fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Ve
     }
     let mut ways = Vec::new();
     let mut changing = Vec::new();
-    for origin in airports(&leg.origin) {
-        for destination in airports(&leg.destination) {
+    for origin in atlas().airports_of(&leg.origin) {
+        for destination in atlas().airports_of(&leg.destination) {
             let route = scenario::of_route(origin.iata, destination.iata);
             let direct = flights::direct(duffel.office.seed, origin, destination, leg.date);
             match route {
@@ -430,14 +422,7 @@ fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Ve
             }
         }
     }
-    // A city with many airports is not drowned in journeys with a change: all pairs together give
-    // about as many as one.
-    let each = flights::MAX_CONNECTING.div_ceil(changing.len().max(1));
-    ways.extend(
-        changing
-            .into_iter()
-            .flat_map(|pair| pair.into_iter().take(each)),
-    );
+    ways.extend(flights::of_all_pairs(changing));
     let inside =
         |window: Window, time: Time| window.is_none_or(|(from, to)| (from..=to).contains(&time));
     ways.retain(|way| {
@@ -447,33 +432,6 @@ fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Ve
             && arrives.is_some_and(|at| inside(leg.arrival, at))
     });
     ways
-}
-
-/// Journeys of all slices put together, each with one airline throughout.
-fn combine(ways: &[Vec<Vec<Flight>>]) -> Vec<Vec<Vec<Flight>>> {
-    let Some((first, rest)) = ways.split_first() else {
-        return Vec::new();
-    };
-    let airline = |way: &[Flight]| way.first().map(|flight| flight.airline.iata);
-    let mut combined = Vec::new();
-    for (turn, way) in first.iter().enumerate() {
-        let onward: Option<Vec<Vec<Flight>>> = rest
-            .iter()
-            .map(|options| {
-                let same: Vec<&Vec<Flight>> = options
-                    .iter()
-                    .filter(|option| airline(option) == airline(way))
-                    .collect();
-                // Another return flight for every outward one, so that the whole day is on sale.
-                same.get(turn % same.len().max(1))
-                    .map(|option| (*option).clone())
-            })
-            .collect();
-        if let Some(onward) = onward {
-            combined.push(std::iter::once(way.clone()).chain(onward).collect());
-        }
-    }
-    combined
 }
 
 fn whole_second(at: jiff::Timestamp) -> jiff::Timestamp {

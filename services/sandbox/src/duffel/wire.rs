@@ -8,8 +8,8 @@ use super::offer::{Offer, Passenger, Segment, Service, Slice, condition};
 use super::scenario::Route;
 use crate::airlines::Airline;
 use crate::airports::{Airport, City, atlas};
-use crate::chance::{base62, between, draw};
-use crate::flights::waiting;
+use crate::chance::{base62, draw};
+use crate::flights::{self, waiting};
 use crate::supplier::decimal;
 
 /// `2021-12-20T11:40:14.121574Z`.
@@ -138,13 +138,6 @@ fn duration(minutes: i64, padded: bool) -> String {
     }
 }
 
-fn terminal(airport: &Airport, airline: &Airline) -> Value {
-    match between(0, &format!("{}{}", airport.iata, airline.iata), 0, 4) {
-        0 => Value::Null,
-        number => Value::from(number.to_string()),
-    }
-}
-
 fn aircraft(segment: &Segment) -> Value {
     let flight = &segment.flight;
     let (code, name, id) = match flight.whole_kilometres() {
@@ -216,7 +209,7 @@ fn segment(offer: &Offer, segment: &Segment) -> Value {
         "id": segment.id,
         "passengers": passengers,
         "stops": stops,
-        "origin_terminal": terminal(flight.origin, flight.airline),
+        "origin_terminal": flights::terminal(flight.origin, flight.airline),
         "origin": airport(flight.origin),
         "operating_carrier_flight_number": flight.number.to_string(),
         "operating_carrier": airline(flight.airline),
@@ -224,7 +217,7 @@ fn segment(offer: &Offer, segment: &Segment) -> Value {
         "marketing_carrier": airline(flight.airline),
         "duration": duration(flight.minutes, padded),
         "distance": format!("{:.5}", flight.kilometres),
-        "destination_terminal": terminal(flight.destination, flight.airline),
+        "destination_terminal": flights::terminal(flight.destination, flight.airline),
         "destination": airport(flight.destination),
         "departing_at": flight.departs.to_string(),
         "arriving_at": flight.arrives.to_string(),

@@ -9,6 +9,8 @@
     reason = "what a test unwraps it asserts, and it must see the sandbox with a client that has no policies of its own"
 )]
 
+mod amadeus;
+mod amadeus_flights;
 mod booking;
 mod control;
 mod faults;
