@@ -14,8 +14,10 @@ mod duffel;
 mod faults;
 mod flights;
 mod front;
+mod hotels;
 mod inventory;
 mod journal;
+mod pictures;
 mod scenario;
 mod service;
 mod supplier;
@@ -167,6 +169,7 @@ pub async fn router(options: Options) -> Result<Router, StartError> {
         .iter()
         .map(|make| make(&options, &journal, &faults))
         .collect();
+    let seed = options.seed;
     let sandbox = Arc::new(Sandbox {
         clock: options.clock,
         journal,
@@ -183,6 +186,7 @@ pub async fn router(options: Options) -> Result<Router, StartError> {
     let document = Arc::new(document);
     Ok(all
         .merge(control)
+        .merge(pictures::router(seed))
         .route("/openapi.json", get(async move || axum::Json(document)))
         .route("/", get(async || Html(include_str!("index.html")))))
 }
