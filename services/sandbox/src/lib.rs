@@ -18,6 +18,7 @@ mod hotels;
 mod inventory;
 mod journal;
 mod pictures;
+mod rapid;
 mod scenario;
 mod service;
 mod supplier;
@@ -40,7 +41,7 @@ use supplier::{Office, Simulator};
 type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
 
 /// The suppliers that are simulated: one line each.
-const SIMULATORS: [Make; 1] = [duffel::simulator];
+const SIMULATORS: [Make; 2] = [duffel::simulator, rapid::simulator];
 
 /// The keys of a sandbox with their defaults and meanings, as TOML.
 pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");
