@@ -40,6 +40,11 @@ impl Inventory {
         units
     }
 
+    /// Units left of `item` if it was shown, sold or set; none if it is as the world made it.
+    pub(crate) fn touched(&self, item: &str) -> Option<u32> {
+        self.lock().get(item).copied()
+    }
+
     /// Takes all of `wanted` or nothing; `false` when anything is short.
     pub(crate) fn take(&self, wanted: &[Units]) -> bool {
         let mut remaining = self.lock();

@@ -16,8 +16,11 @@ mod duffel;
 mod faults;
 mod flights;
 mod front;
+mod hotels;
 mod inventory;
 mod journal;
+mod pictures;
+mod rapid;
 mod rates;
 mod scenario;
 mod service;
@@ -41,7 +44,7 @@ use supplier::{Office, Simulator};
 type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
 
 /// The suppliers that are simulated: one line each.
-const SIMULATORS: [Make; 2] = [duffel::simulator, amadeus::flights];
+const SIMULATORS: [Make; 3] = [duffel::simulator, amadeus::flights, rapid::simulator];
 
 /// The keys of a sandbox with their defaults and meanings, as TOML.
 pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");
@@ -175,6 +178,7 @@ pub async fn router(options: Options) -> Result<Router, StartError> {
         .map(|make| make(&options, &journal, &faults))
         .collect();
     let rates = rates::router(options.clock.clone(), options.seed);
+    let seed = options.seed;
     let sandbox = Arc::new(Sandbox {
         clock: options.clock,
         journal,
@@ -192,6 +196,7 @@ pub async fn router(options: Options) -> Result<Router, StartError> {
     Ok(all
         .nest("/frankfurter", rates)
         .merge(control)
+        .merge(pictures::router(seed))
         .route("/openapi.json", get(async move || axum::Json(document)))
         .route("/", get(async || Html(include_str!("index.html")))))
 }
