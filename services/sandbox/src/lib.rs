@@ -7,10 +7,12 @@
 mod airlines;
 mod airports;
 mod answer;
+mod cars;
 mod chance;
 mod clock;
 mod control;
 mod duffel;
+mod duffel_cars;
 mod faults;
 mod flights;
 mod front;
@@ -41,7 +43,11 @@ use supplier::{Office, Simulator};
 type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
 
 /// The suppliers that are simulated: one line each.
-const SIMULATORS: [Make; 2] = [duffel::simulator, rapid::simulator];
+const SIMULATORS: [Make; 3] = [
+    duffel::simulator,
+    rapid::simulator,
+    duffel_cars::simulator,
+];
 
 /// The keys of a sandbox with their defaults and meanings, as TOML.
 pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");

@@ -11,6 +11,7 @@
 
 mod booking;
 mod control;
+mod duffel_cars;
 mod faults;
 mod scenarios;
 mod search;
