@@ -9,10 +9,12 @@ mod airports;
 mod amadeus;
 mod answer;
 mod cabin;
+mod cars;
 mod chance;
 mod clock;
 mod control;
 mod duffel;
+mod duffel_cars;
 mod faults;
 mod flights;
 mod front;
@@ -44,7 +46,12 @@ use supplier::{Office, Simulator};
 type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
 
 /// The suppliers that are simulated: one line each.
-const SIMULATORS: [Make; 3] = [duffel::simulator, amadeus::flights, rapid::simulator];
+const SIMULATORS: [Make; 4] = [
+    duffel::simulator,
+    amadeus::flights,
+    rapid::simulator,
+    duffel_cars::simulator,
+];
 
 /// The keys of a sandbox with their defaults and meanings, as TOML.
 pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");

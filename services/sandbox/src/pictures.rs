@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{StatusCode, header};
 
+use crate::cars::{self, Class};
 use crate::chance::next;
 use crate::hotels::{self, Property};
 
@@ -24,11 +25,62 @@ const PALETTES: [[&str; 4]; 5] = [
     ["#cfeee6", "#fff3e0", "#a3b18a", "#bc6c25"],
 ];
 
-/// `GET /pictures/hotels/{number}/{n}.svg`.
+/// `GET /pictures/hotels/{number}/{n}.svg` and `GET /pictures/cars/{class}.svg`.
 pub(crate) fn router(seed: u64) -> Router {
     Router::new()
         .route("/pictures/hotels/{number}/{file}", get(hotel))
+        .route("/pictures/cars/{file}", get(car))
         .with_state(seed)
+}
+
+async fn car(Path(file): Path<String>) -> Response {
+    let code = file.strip_suffix(".svg").unwrap_or_default();
+    match cars::of_code(code) {
+        Some(class) => svg(&automobile(class)),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// A car from its side: long and high as its class is.
+fn automobile(class: &Class) -> String {
+    let (length, height) = match class.code.as_bytes() {
+        [_, b'V', ..] => (330, 120),
+        [_, b'F', ..] => (300, 96),
+        [_, b'S' | b'T', ..] => (300, 58),
+        [b'M' | b'E', ..] => (220, 78),
+        [b'P' | b'L' | b'F', ..] => (330, 72),
+        _ => (280, 74),
+    };
+    let (left, bottom) = (240 - length / 2, 240);
+    let (right, roof) = (left + length, bottom - 62 - height);
+    let mut drawing = format!(
+        r##"<rect width="480" height="320" fill="#eef3f6"/><rect y="240" width="480" height="80" fill="#9aa5ad"/><rect x="{left}" y="{}" width="{length}" height="62" rx="20" fill="{}"/>"##,
+        bottom - 72,
+        class.colour,
+    );
+    // A convertible has no roof.
+    if class.code.as_bytes().get(1) != Some(&b'T') {
+        let _ = write!(
+            drawing,
+            r##"<path d="M{} {} L{} {roof} L{} {roof} L{} {} Z" fill="#cfe3ee" stroke="{}" stroke-width="8"/>"##,
+            left + length / 5,
+            bottom - 70,
+            left + length * 2 / 5,
+            right - length / 5,
+            right - length / 12,
+            bottom - 70,
+            class.colour,
+        );
+    }
+    for wheel in [left + length / 5, right - length / 5] {
+        let _ = write!(
+            drawing,
+            r##"<circle cx="{wheel}" cy="{}" r="28" fill="#22262b"/><circle cx="{wheel}" cy="{}" r="12" fill="#c9d1d6"/>"##,
+            bottom - 8,
+            bottom - 8,
+        );
+    }
+    drawing
 }
 
 async fn hotel(State(seed): State<u64>, Path((number, file)): Path<(u64, String)>) -> Response {

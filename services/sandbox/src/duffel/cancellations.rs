@@ -6,11 +6,9 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answer::{Answered, Problem, created, ok};
 use super::orders::check_payment;
-use super::paging::{Params, page};
+use super::platform::{self, Answered, Params, Problem, created, ok, page};
 use super::state::{Cancellation, Duffel, Order};
-use super::wire;
 use crate::journal::Kind;
 use crate::supplier::decimal;
 
@@ -172,7 +170,7 @@ pub(crate) async fn pay(duffel: &Duffel, body: &Value) -> Answered {
         "currency": order.currency,
         "status": "succeeded",
         "live_mode": false,
-        "created_at": wire::instant(now),
+        "created_at": platform::instant(now),
     });
     Ok(created(paid).committed(None))
 }
@@ -200,8 +198,8 @@ pub(crate) fn shown(cancellation: &Cancellation) -> Value {
         "live_mode": false,
         "id": cancellation.id,
         "expires_at": confirmed.is_none().then(|| format!("{:.0}", cancellation.expires_at)),
-        "created_at": wire::instant(cancellation.created_at),
-        "confirmed_at": confirmed.map(wire::instant),
+        "created_at": platform::instant(cancellation.created_at),
+        "confirmed_at": confirmed.map(platform::instant),
         "airline_credits": cancellation.airline_credits,
     })
 }

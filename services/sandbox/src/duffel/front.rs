@@ -4,13 +4,12 @@
 use std::sync::Arc;
 
 use axum::Router;
+use http::Method;
 use http::request::Parts;
-use http::{Method, StatusCode};
-use serde_json::Value;
 
-use super::answer::Problem;
+use super::platform;
 use super::state::Duffel;
-use crate::answer::{Answer, Content};
+use crate::answer::Answer;
 use crate::faults::Operation;
 use crate::journal::Line;
 use crate::supplier::{Failure, Office, Simulator};
@@ -42,62 +41,15 @@ impl Simulator for Duffel {
     }
 
     fn admit(&self, request: &Parts) -> Result<(), Answer> {
-        let text = |name: &str| {
-            let value = request.headers.get(name);
-            value.and_then(|value| value.to_str().ok())
-        };
-        let authorization = text("authorization").ok_or_else(Problem::no_authorization)?;
-        let token = authorization.strip_prefix("Bearer ").map(str::trim);
-        if !token.is_some_and(|token| token.starts_with("duffel_")) {
-            return Err(Problem::unknown_token().into());
-        }
-        match text("duffel-version") {
-            None | Some("") => return Err(Problem::no_version().into()),
-            Some("v2") => {}
-            Some(_) => return Err(Problem::unknown_version().into()),
-        }
-        if self.office.over_limit() {
-            return Err(Problem::rate_limit().into());
-        }
-        Ok(())
+        platform::admit(&self.office, request)
     }
 
     fn failure(&self, failure: Failure) -> Answer {
-        match failure {
-            Failure::Internal => Problem::internal(),
-            Failure::Unavailable => Problem::unavailable(),
-            Failure::RateLimit => Problem::rate_limit(),
-        }
-        .into()
+        platform::failure(failure)
     }
 
     fn finish(&self, answer: &mut Answer) {
-        let now = self.office.clock.now();
-        let request_id = self.ids.request(now);
-        if let Content::Json(body) = &mut answer.body
-            && let Some(meta) = body.pointer_mut("/meta/request_id")
-        {
-            *meta = Value::from(request_id.as_str());
-        }
-        let limited = answer.status == StatusCode::TOO_MANY_REQUESTS;
-        let left = self.office.count_request();
-        let reset = self.office.next_minute();
-        let wait = (reset.as_second() - now.as_second()).max(1);
-        let mut set = |name, value: String| answer.headers.push((name, value));
-        set("content-type", "application/json; charset=utf-8".to_owned());
-        set("x-request-id", request_id);
-        set("ratelimit-limit", self.office.rate_limit.to_string());
-        set(
-            "ratelimit-remaining",
-            if limited { 0 } else { left }.to_string(),
-        );
-        set(
-            "ratelimit-reset",
-            reset.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
-        );
-        if limited {
-            set("retry-after", wait.to_string());
-        }
+        platform::finish(&self.office, &self.ids, answer);
     }
 
     fn keys(&self) -> &'static [&'static str] {

@@ -1,13 +1,11 @@
 //! Duffel's flights API (version v2) under `/duffel`, as WIRE §1.1–1.4 and the recorded answers have it:
 //! the table of its endpoints. What is its own about every request is in `front`.
 
-mod answer;
 mod cancellations;
 mod front;
-mod ids;
 mod offer;
 mod orders;
-mod paging;
+pub(crate) mod platform;
 mod reference;
 mod scenario;
 mod search;
@@ -24,7 +22,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::routing::{get, post};
 use serde_json::Value;
 
-use answer::{Answered, Problem};
+use platform::{Answered, Problem};
 use state::Duffel;
 
 use crate::answer::Answer;

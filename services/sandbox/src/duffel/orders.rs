@@ -4,9 +4,8 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Answered, Problem, created, ok};
 use super::offer::{Offer, condition};
-use super::paging::{Params, page};
+use super::platform::{self, Answered, Params, Problem, created, ok, page};
 use super::scenario::Route;
 use super::state::{Duffel, Order, Raise};
 use super::{services, travellers, wire};
@@ -18,8 +17,6 @@ use crate::supplier::{decimal, hundredths};
 
 /// By how much the scenario PRICECHANGE raises an offer's price, in hundredths.
 const RAISE: i64 = 1_000;
-/// The buyer's own reference in an order's metadata; the journal names it.
-const CLIENT_REFERENCE: &str = "interline_order_id";
 
 /// `POST /air/orders`.
 pub(crate) async fn create(duffel: &Duffel, body: &Value) -> Answered {
@@ -68,7 +65,7 @@ fn reserve(duffel: &Duffel, body: &Value) -> Result<Reserved, Problem> {
             "must hold one offer id",
         ));
     };
-    let metadata = metadata(data)?;
+    let metadata = platform::metadata(data)?;
 
     let mut store = duffel.store();
     let offer = store
@@ -149,7 +146,7 @@ fn reserve(duffel: &Duffel, body: &Value) -> Result<Reserved, Problem> {
         total,
         currency: offer.currency.clone(),
         refund_penalty: offer.fare.refund,
-        client_reference: client_reference(&metadata),
+        client_reference: platform::client_reference(&metadata),
         created_at: now,
         visible_at: duffel.office.visible_at(),
         awaiting_payment: hold,
@@ -158,34 +155,6 @@ fn reserve(duffel: &Duffel, body: &Value) -> Result<Reserved, Problem> {
         refund_as_credit: route == Some(Route::AirlineCredit),
     };
     Ok(Reserved { order, hold, name })
-}
-
-/// `metadata`: at most 50 keys of 40 characters with values of 500 (Duffel, "Create an order").
-fn metadata(data: &Map<String, Value>) -> Result<Value, Problem> {
-    let Some(metadata) = data.get("metadata").filter(|value| !value.is_null()) else {
-        return Ok(Value::Null);
-    };
-    let fits = metadata.as_object().is_some_and(|map| {
-        map.len() <= 50
-            && map.iter().all(|(key, value)| {
-                key.chars().count() <= 40
-                    && value
-                        .as_str()
-                        .is_some_and(|text| text.chars().count() <= 500)
-            })
-    });
-    if fits {
-        Ok(metadata.clone())
-    } else {
-        let message = "must have at most 50 keys of 40 characters with texts of 500";
-        Err(Problem::format("/metadata", message))
-    }
-}
-
-fn client_reference(metadata: &Value) -> Option<String> {
-    let map = metadata.as_object()?;
-    let value = map.get(CLIENT_REFERENCE).or_else(|| map.values().next())?;
-    value.as_str().map(str::to_owned)
 }
 
 fn payment(data: &Map<String, Value>, total: i64, currency: &str) -> Result<(), Problem> {
@@ -264,7 +233,7 @@ fn show_new(new: New<'_>) -> Value {
         "payment_status": {
             "price_guarantee_expires_at": later(48),
             "payment_required_by": later(72),
-            "paid_at": (!new.hold).then(|| wire::instant(new.now)),
+            "paid_at": (!new.hold).then(|| platform::instant(new.now)),
             "awaiting_payment": new.hold,
         },
         "passengers": new.travellers,
@@ -276,7 +245,7 @@ fn show_new(new: New<'_>) -> Value {
         "type": if new.hold { "hold" } else { "instant" },
         "content": "managed",
         "documents": documents(tickets),
-        "created_at": wire::instant(new.now),
+        "created_at": platform::instant(new.now),
         "conditions": {
             "refund_before_departure": condition(offer.fare.refund, currency),
             "change_before_departure": condition(offer.fare.change, currency),
@@ -416,8 +385,8 @@ fn airline_change(id: &str, order: &Order, now: Timestamp) -> Value {
     json!({
         "id": id,
         "order_id": order.id,
-        "created_at": wire::instant(now),
-        "updated_at": wire::instant(now),
+        "created_at": platform::instant(now),
+        "updated_at": platform::instant(now),
         "expires_at": null,
         "action_taken": null,
         "action_taken_at": null,

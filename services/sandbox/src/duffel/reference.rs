@@ -3,8 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::answer::{Answered, Problem, ok};
-use super::paging::{Params, page};
+use super::platform::{Answered, Params, Problem, ok, page};
 use super::wire;
 use crate::airlines::{AIRLINES, Airline};
 use crate::airports::{Airport, City, atlas};

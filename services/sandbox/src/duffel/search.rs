@@ -5,9 +5,8 @@ use std::sync::Arc;
 use jiff::civil::{Date, Time};
 use serde_json::{Value, json};
 
-use super::answer::{Answered, Problem, created, ok};
 use super::offer::{self, FARES, Kind, Offer, Passenger, Segment, Slice};
-use super::paging::{Params, page};
+use super::platform::{self, Answered, Params, Problem, created, ok, page};
 use super::scenario::{self, Route};
 use super::state::{Duffel, Request};
 use super::wire;
@@ -247,7 +246,7 @@ fn shown(duffel: &Duffel, request: &Request, with_offers: bool) -> Value {
         "passengers": passengers,
         "live_mode": false,
         "id": request.id,
-        "created_at": wire::instant(request.created_at),
+        "created_at": platform::instant(request.created_at),
         "cabin_class": request.cabin,
     });
     if let Some(map) = value.as_object_mut().filter(|_| with_offers) {
@@ -275,7 +274,7 @@ fn leg_shown(leg: &Leg, now: jiff::Timestamp) -> Value {
         "destination_type": destination_type,
         "destination": destination,
         "departure_date": leg.date.to_string(),
-        "created_at": wire::instant(now),
+        "created_at": platform::instant(now),
     })
 }
 

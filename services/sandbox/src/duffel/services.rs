@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::answer::Problem;
 use super::offer::{Offer, Service};
+use super::platform::Problem;
 use crate::supplier::decimal;
 
 /// The services named by `asked` (`[{"id","quantity"}]`), each at most once.

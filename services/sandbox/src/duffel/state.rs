@@ -9,9 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ids::Ids;
 use super::offer::{Offer, Passenger};
-use super::wire;
+use super::platform::{self, Ids};
 use crate::faults::Faults;
 use crate::flights;
 use crate::inventory::Units;
@@ -167,7 +166,10 @@ impl Store {
         order.awaiting_payment = false;
         if let Some(shown) = order.shown.as_object_mut() {
             let cancellation = super::cancellations::shown(cancellation);
-            shown.insert("cancelled_at".to_owned(), Value::from(wire::instant(at)));
+            shown.insert(
+                "cancelled_at".to_owned(),
+                Value::from(platform::instant(at)),
+            );
             shown.insert("cancellation".to_owned(), cancellation);
             shown.insert("available_actions".to_owned(), serde_json::json!([]));
         }
@@ -184,7 +186,7 @@ impl Store {
                     serde_json::json!({
                         "price_guarantee_expires_at": null,
                         "payment_required_by": null,
-                        "paid_at": wire::instant(at),
+                        "paid_at": platform::instant(at),
                         "awaiting_payment": false,
                     }),
                 );

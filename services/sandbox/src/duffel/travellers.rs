@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::answer::Problem;
 use super::offer::{Kind, Offer};
+use super::platform::Problem;
 
 const TITLES: [&str; 5] = ["mr", "ms", "mrs", "miss", "dr"];
 

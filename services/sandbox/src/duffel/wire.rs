@@ -5,17 +5,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::offer::{Offer, Passenger, Segment, Service, Slice, condition};
+use super::platform;
 use super::scenario::Route;
 use crate::airlines::Airline;
 use crate::airports::{Airport, City, atlas};
 use crate::chance::{base62, draw};
 use crate::flights::{self, waiting};
 use crate::supplier::decimal;
-
-/// `2021-12-20T11:40:14.121574Z`.
-pub(crate) fn instant(at: Timestamp) -> String {
-    format!("{at:.6}")
-}
 
 pub(crate) fn airport_id(airport: &Airport) -> String {
     format!("arp_{}_{}", airport.iata, airport.country).to_lowercase()
@@ -354,7 +350,7 @@ pub(crate) fn offer(offer: &Offer, raised: i64, with_services: bool) -> Value {
         json!(["passport"])
     };
     json!({
-        "updated_at": instant(offer.created_at),
+        "updated_at": platform::instant(offer.created_at),
         "total_emissions_kg": offer.emissions().to_string(),
         "total_currency": currency,
         "total_amount": decimal(offer.base + raised + offer.tax),
@@ -373,8 +369,8 @@ pub(crate) fn offer(offer: &Offer, raised: i64, with_services: bool) -> Value {
         "owner": owner(offer),
         "live_mode": false,
         "id": offer.id,
-        "expires_at": instant(offer.expires_at),
-        "created_at": instant(offer.created_at),
+        "expires_at": platform::instant(offer.expires_at),
+        "created_at": platform::instant(offer.created_at),
         "conditions": {
             "refund_before_departure": condition(offer.fare.refund, currency),
             "change_before_departure": condition(offer.fare.change, currency),

@@ -14,6 +14,7 @@ pub(crate) use towns::{Town, town};
 
 use jiff::civil::Date;
 
+use crate::airports::kilometres;
 use crate::chance::{between, draw};
 
 /// Properties of a town are numbered below this; a number is the town's times this, plus that.
@@ -85,16 +86,6 @@ pub(crate) fn capacity(seed: u64, supplier: &str, item: &str) -> u32 {
 /// The inventory item of one night in one type of room.
 pub(crate) fn item(number: u64, code: &str, night: Date) -> String {
     format!("{number}/{code}/{night}")
-}
-
-/// Great-circle distance on a sphere of 6371.0088 km (IUGG mean radius) between two points of
-/// latitude and longitude.
-pub(crate) fn kilometres(from: (f64, f64), to: (f64, f64)) -> f64 {
-    let (low, high) = (from.0.to_radians(), to.0.to_radians());
-    let turn = (to.1 - from.1).to_radians();
-    let half =
-        ((high - low) / 2.0).sin().powi(2) + low.cos() * high.cos() * (turn / 2.0).sin().powi(2);
-    2.0 * 6371.0088 * half.sqrt().min(1.0).asin()
 }
 
 fn in_town(seed: u64, town: &'static Town) -> Vec<Property> {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answered, Problem, field, wrong};
 use super::query::{Query, spoken};
 use super::state::{NAME, Rapid};
-use crate::airports::{Airport, atlas};
+use crate::airports::{Airport, atlas, kilometres};
 use crate::answer::Answer;
 use crate::hotels::{self, Property, Town};
 
@@ -54,7 +54,7 @@ pub(crate) fn geography(rapid: &Rapid, query: Option<&str>, body: &Value) -> Ans
         low = (low.0.min(*longitude), low.1.min(*latitude));
         high = (high.0.max(*longitude), high.1.max(*latitude));
     }
-    let diagonal = hotels::kilometres((low.1, low.0), (high.1, high.0));
+    let diagonal = kilometres((low.1, low.0), (high.1, high.0));
     if diagonal >= LONGEST {
         let message = "The diagonal distance of the polygon must be less than 500 km.";
         return Err(refuse("polygon.too_large", message));
@@ -179,7 +179,7 @@ pub(crate) fn regions(rapid: &Rapid, query: Option<&str>) -> Answered {
         let radius: u32 = radius.parse().map_err(|_| bad())?;
         let point = (number(latitude)?, number(longitude)?);
         let reached = |airport: &&Airport| {
-            hotels::kilometres((airport.latitude, airport.longitude), point)
+            kilometres((airport.latitude, airport.longitude), point)
                 <= f64::from(radius) + AROUND_AIRPORT
         };
         for airport in atlas().airports().filter(reached) {

@@ -13,6 +13,7 @@ mod amadeus;
 mod amadeus_flights;
 mod booking;
 mod control;
+mod duffel_cars;
 mod faults;
 mod rates;
 mod scenarios;
