@@ -31,10 +31,15 @@ impl Airport {
         TimeZone::get(self.zone).unwrap_or(TimeZone::UTC)
     }
 
-    /// Great-circle distance in kilometres on a sphere of 6371.0088 km (IUGG mean radius).
+    /// Great-circle distance in kilometres.
     pub(crate) fn kilometres_to(&self, other: &Airport) -> f64 {
-        let (from, to) = (self.latitude.to_radians(), other.latitude.to_radians());
-        let turn = (other.longitude - self.longitude).to_radians();
+        self.kilometres_to_point(other.latitude, other.longitude)
+    }
+
+    /// Great-circle distance in kilometres on a sphere of 6371.0088 km (IUGG mean radius).
+    pub(crate) fn kilometres_to_point(&self, latitude: f64, longitude: f64) -> f64 {
+        let (from, to) = (self.latitude.to_radians(), latitude.to_radians());
+        let turn = (longitude - self.longitude).to_radians();
         let half =
             ((to - from) / 2.0).sin().powi(2) + from.cos() * to.cos() * (turn / 2.0).sin().powi(2);
         2.0 * 6371.0088 * half.sqrt().min(1.0).asin()

@@ -41,7 +41,7 @@ use supplier::{Office, Simulator};
 type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
 
 /// The suppliers that are simulated: one line each.
-const SIMULATORS: [Make; 2] = [duffel::simulator, amadeus::flights];
+const SIMULATORS: [Make; 3] = [duffel::simulator, amadeus::flights, amadeus::transfers];
 
 /// The keys of a sandbox with their defaults and meanings, as TOML.
 pub const CONFIG_DEFAULT: &str = include_str!("../config.default.toml");
