@@ -33,10 +33,12 @@ impl Airport {
 
     /// Great-circle distance in kilometres.
     pub(crate) fn kilometres_to(&self, other: &Airport) -> f64 {
-        kilometres(
-            (self.latitude, self.longitude),
-            (other.latitude, other.longitude),
-        )
+        self.kilometres_to_point(other.latitude, other.longitude)
+    }
+
+    /// Great-circle distance in kilometres to a point in degrees.
+    pub(crate) fn kilometres_to_point(&self, latitude: f64, longitude: f64) -> f64 {
+        kilometres((self.latitude, self.longitude), (latitude, longitude))
     }
 }
 

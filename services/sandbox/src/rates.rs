@@ -73,6 +73,12 @@ pub(crate) fn router(clock: Clock, seed: u64) -> Router {
         .with_state(World { clock, seed })
 }
 
+/// About what a euro is worth in a currency, in millionths; none for one without a reference rate.
+pub(crate) fn about(code: &str) -> Option<u64> {
+    let known = CURRENCIES.iter().find(|(known, _, _)| *known == code);
+    known.map(|(_, _, about)| *about)
+}
+
 /// The answer of `/v1/latest`.
 #[derive(Serialize)]
 struct Latest<'a> {

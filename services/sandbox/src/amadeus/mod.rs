@@ -4,5 +4,7 @@
 
 mod flights;
 mod platform;
+mod transfers;
 
 pub(crate) use flights::simulator as flights;
+pub(crate) use transfers::simulator as transfers;

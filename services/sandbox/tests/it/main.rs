@@ -11,6 +11,7 @@
 
 mod amadeus;
 mod amadeus_flights;
+mod amadeus_transfers;
 mod booking;
 mod control;
 mod duffel_cars;

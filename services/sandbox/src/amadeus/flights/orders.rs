@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Flights;
-use super::scenario::{self, Route};
+use super::scenario::Route;
 use super::store::Kept;
 use super::wire::{self, Step};
 use crate::amadeus::platform::{
-    Answered, New, Problem, Source, client_reference, created, creation_date, list,
+    self, Answered, New, Problem, Source, client_reference, created, creation_date, insert, list,
 };
 use crate::answer::{Answer, Twist};
 use crate::chance::booking_reference;
@@ -46,7 +46,7 @@ pub(crate) async fn create(flights: &Flights, body: &Value) -> Answered {
     let now = office.clock.now();
     let show = |id: &str, reference: &str| shown(&offers, data, id, reference, now);
     let order = flights.platform.book(new, show).await?;
-    if matches!(own, Some(scenario::Name::CheckFirst)) {
+    if matches!(own, Some(platform::Name::CheckFirst)) {
         return Ok(Answer::from(Problem::check_first()).committed(None));
     }
     let all = offers.iter().map(|kept| kept.offer.as_ref());
@@ -58,7 +58,7 @@ pub(crate) async fn create(flights: &Flights, body: &Value) -> Answered {
 struct Accepted {
     offers: Vec<Kept>,
     name: Option<Name>,
-    own: Option<scenario::Name>,
+    own: Option<platform::Name>,
 }
 
 /// Checks everything about an order but the seats.
@@ -85,7 +85,7 @@ fn accept(flights: &Flights, data: &Value) -> Result<Accepted, Problem> {
     let last_name = data.pointer("/travelers/0/name/lastName");
     let last_name = last_name.and_then(Value::as_str).unwrap_or_default();
     let name = crate::scenario::of_name(last_name);
-    let own = scenario::of_name(last_name);
+    let own = platform::of_name(last_name);
     let now = flights.platform.office.clock.now();
     let mut store = flights.store();
     let mut offers = Vec::with_capacity(sent.len());
@@ -106,7 +106,7 @@ fn accept(flights: &Flights, data: &Value) -> Result<Accepted, Problem> {
             }
             _ => {}
         }
-        if let Some(scenario::Name::Error(problem)) = own {
+        if let Some(platform::Name::Error(problem)) = own {
             return Err(problem);
         }
         same_price(kept, sent)?;
@@ -133,7 +133,8 @@ fn same_price(kept: &Kept, sent: &Value) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = "Current grandTotal price is different from request one";
-    Err(Problem::price(detail))
+    let source = Source::Pointer("/data/flightOffers/0/price".to_owned());
+    Err(Problem::price(source, detail))
 }
 
 fn shown(offers: &[Kept], data: &Value, id: &str, reference: &str, now: Timestamp) -> Value {
@@ -168,7 +169,7 @@ fn shown(offers: &[Kept], data: &Value, id: &str, reference: &str, now: Timestam
     });
     for name in ECHOED {
         if let Some(value) = data.get(name).filter(|value| !value.is_null()) {
-            wire::insert(&mut order, name, value.clone());
+            insert(&mut order, name, value.clone());
         }
     }
     order

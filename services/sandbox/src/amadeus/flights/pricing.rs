@@ -9,7 +9,7 @@ use super::offer::Offer;
 use super::scenario::Route;
 use super::store::Kept;
 use super::wire::{self, Step};
-use crate::amadeus::platform::{Answered, Params, Problem, Source, list};
+use crate::amadeus::platform::{Answered, Params, Problem, Source, insert, list};
 use crate::answer::Answer;
 
 /// By how much the dearer-at-pricing route goes up every time, in hundredths.
@@ -79,7 +79,7 @@ pub(crate) fn price(flights: &Flights, query: Option<&str>, body: &Value) -> Ans
     if included.iter().any(|name| name == "detailed-fare-rules") {
         let all = priced.iter().map(|kept| kept.offer.as_ref());
         let rules = json!({ "detailed-fare-rules": fare_rules(all) });
-        wire::insert(&mut answer, "included", rules);
+        insert(&mut answer, "included", rules);
     }
     Ok(Answer::json(StatusCode::OK, answer))
 }

@@ -13,7 +13,7 @@ use super::offer::{self, FARES, Itinerary, Offer, Segment};
 use super::scenario::{self, Route};
 use super::wire::{self, Step};
 use crate::airports::atlas;
-use crate::amadeus::platform::{Answered, Problem};
+use crate::amadeus::platform::{Answered, Problem, insert};
 use crate::answer::Answer;
 use crate::flights::{self, Flight};
 use crate::supplier::hundredths;
@@ -30,7 +30,7 @@ pub(crate) fn by_query(flights: &Flights, query: Option<&str>) -> Answered {
     let mut body = search(flights, &criteria)?;
     if let Some(meta) = body.get_mut("meta") {
         let address = format!("{SELF}?{}", query.unwrap_or_default());
-        wire::insert(meta, "links", json!({ "self": address }));
+        insert(meta, "links", json!({ "self": address }));
     }
     Ok(Answer::json(StatusCode::OK, body))
 }
@@ -127,7 +127,7 @@ fn search(flights: &Flights, criteria: &Criteria) -> Result<Value, Problem> {
     if !offers.is_empty() {
         let all = offers.iter().map(AsRef::as_ref);
         let dictionaries = wire::dictionaries(all, &office.currency, Step::Search);
-        wire::insert(&mut body, "dictionaries", dictionaries);
+        insert(&mut body, "dictionaries", dictionaries);
     }
     Ok(body)
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::offer::{Itinerary, Kind, Offer, Price, Segment, Traveler};
 use crate::airlines::Airline;
 use crate::airports::{Airport, atlas};
+use crate::amadeus::platform::insert;
 use crate::chance::between;
 use crate::flights::{self, Flight};
 use crate::supplier::decimal;
@@ -73,12 +74,6 @@ pub(crate) fn offer(offer: &Offer, raise: i64, step: Step) -> Value {
         insert(&mut shown, "paymentCardRequired", false.into());
     }
     shown
-}
-
-pub(crate) fn insert(value: &mut Value, key: &str, inner: Value) {
-    if let Some(map) = value.as_object_mut() {
-        map.insert(key.to_owned(), inner);
-    }
 }
 
 fn fee(kind: &str) -> Value {

@@ -6,6 +6,7 @@
 //! its locator is shown as the order is, and a queue lists `associatedRecords`.
 
 mod ledger;
+mod names;
 mod params;
 mod problem;
 mod records;
@@ -21,7 +22,8 @@ use crate::faults::Faults;
 use crate::journal::Journal;
 use crate::supplier::{Failure, Office};
 
-pub(crate) use ledger::Cancelled;
+pub(crate) use ledger::{Cancelled, Order};
+pub(crate) use names::{Name, of_name};
 pub(crate) use params::Params;
 pub(crate) use problem::{Answered, Problem, Source, answer, json};
 pub(crate) use records::{New, client_reference, created, creation_date, data};
@@ -145,4 +147,11 @@ pub(crate) fn reads_only(request: &Parts) -> Result<(), Problem> {
 /// The texts of a JSON list; none for anything else.
 pub(crate) fn list<'a>(value: Option<&'a Value>) -> impl Iterator<Item = &'a Value> + use<'a> {
     value.and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Puts a member into an object.
+pub(crate) fn insert(value: &mut Value, key: &str, inner: Value) {
+    if let Some(map) = value.as_object_mut() {
+        map.insert(key.to_owned(), inner);
+    }
 }

@@ -75,7 +75,13 @@ impl Problem {
         }
     }
 
-    fn bad(code: i64, title: &'static str, source: Source, detail: impl Into<String>) -> Self {
+    /// A request that is refused, with one of the codes of its API.
+    pub(crate) fn bad(
+        code: i64,
+        title: &'static str,
+        source: Source,
+        detail: impl Into<String>,
+    ) -> Self {
         Self {
             source,
             ..Self::new(StatusCode::BAD_REQUEST, code, title, detail)
@@ -120,6 +126,13 @@ impl Problem {
         Self::bad(32171, "MANDATORY DATA MISSING", source, detail)
     }
 
+    pub(crate) fn timeout() -> Self {
+        let title = "UNABLE TO PROCESS - TIMEOUT";
+        let detail = "a provider did not answer in time";
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self::new(status, 21934, title, detail)
+    }
+
     pub(crate) fn no_fare() -> Self {
         let detail = "the fare is not applicable to this order";
         Self::bad(34107, "NOT APPLICABLE FARE", Source::Nothing, detail)
@@ -134,8 +147,7 @@ impl Problem {
         Self::bad(36870, "BOOKING FAILED", Source::Nothing, detail)
     }
 
-    pub(crate) fn price(detail: &str) -> Self {
-        let source = Source::Pointer("/data/flightOffers/0/price".to_owned());
+    pub(crate) fn price(source: Source, detail: &str) -> Self {
         Self::bad(37200, "PRICE DISCREPANCY", source, detail)
     }
 

@@ -121,7 +121,7 @@ impl Platform {
             cancelled: false,
         };
         let record = serde_json::to_value(&order).map_err(|_| Problem::internal())?;
-        if let Err(error) = self.record(Kind::Order, &order, record).await {
+        if let Err(error) = self.record(Kind::Order, &order, order.total, record).await {
             tracing::error!(%error, "the journal cannot be written; the order is undone");
             self.office.inventory.give_back(&order.units);
             return Err(Problem::internal());
@@ -131,21 +131,27 @@ impl Platform {
         Ok(shown)
     }
 
-    /// Cancels an order and gives its units back; the order as it is shown afterwards.
+    /// Cancels an order and gives its units back. `refund` tells how much of its price is given back,
+    /// and refuses what cannot be cancelled.
     ///
     /// # Errors
-    /// No such order, or it is cancelled already: [`Problem::not_found`]. The journal cannot be written.
-    pub(crate) async fn cancel(&self, id: &str) -> Result<Value, Problem> {
-        let order = {
+    /// No such order, or it is cancelled already: [`Problem::not_found`]; the refusal. The journal cannot be written.
+    pub(crate) async fn cancel(
+        &self,
+        id: &str,
+        refund: impl FnOnce(&Order) -> Result<i64, Problem>,
+    ) -> Result<(), Problem> {
+        let (order, refund) = {
             let mut ledger = self.ledger();
             let order = ledger.orders.get_mut(id).filter(|order| !order.cancelled);
             let order = order.ok_or_else(Problem::not_found)?;
+            let refund = refund(order)?;
             // From here on a second cancellation of the same order is refused.
             order.cancelled = true;
-            order.clone()
+            (order.clone(), refund)
         };
         let recorded = self
-            .record(Kind::Cancel, &order, order.id.clone().into())
+            .record(Kind::Cancel, &order, refund, order.id.clone().into())
             .await;
         let mut ledger = self.ledger();
         let kept = ledger.orders.get_mut(id).ok_or_else(Problem::not_found)?;
@@ -156,7 +162,7 @@ impl Platform {
         }
         self.close(kept);
         self.office.inventory.give_back(&order.units);
-        Ok(kept.shown.clone())
+        Ok(())
     }
 
     fn close(&self, order: &mut Order) {
@@ -166,14 +172,19 @@ impl Platform {
         }
     }
 
-    async fn record(&self, kind: Kind, order: &Order, record: Value) -> std::io::Result<()> {
+    async fn record(
+        &self,
+        kind: Kind,
+        order: &Order,
+        amount: i64,
+        record: Value,
+    ) -> std::io::Result<()> {
         self.office
             .record(Deed {
                 kind,
                 supplier_reference: &order.reference,
                 client_reference: order.client_reference.as_deref(),
-                // Nothing is ticketed in the sandbox, so a cancelled order costs nothing.
-                amount: order.total,
+                amount,
                 currency: &order.currency,
                 units: &order.units,
                 record,
