@@ -1,12 +1,15 @@
 //! Flights: what a search for a flight means, what a flight offer shows, which rules hold for its
 //! passengers, and the suppliers that sell it. The life of offers and orders is the vertical kit's.
 
+mod mapping;
 mod model;
 mod query;
 mod ranking;
 mod routes;
 mod rules;
 pub mod suppliers;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 

@@ -137,8 +137,32 @@ pub struct Baggage {
     #[serde(rename = "type")]
     #[schema(example = "checked")]
     pub kind: String,
-    /// How many.
-    pub quantity: u32,
+    /// How many; null where the supplier limits their weight alone.
+    pub quantity: Option<u32>,
+    /// What they may weigh: each of them where `quantity` is given, else all together. Null when the
+    /// supplier does not say.
+    #[serde(default)]
+    pub weight: Option<BagWeight>,
+}
+
+/// The most that bags may weigh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BagWeight {
+    /// The most.
+    #[schema(example = 23)]
+    pub value: u32,
+    /// In what.
+    pub unit: WeightUnit,
+}
+
+/// A unit of weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightUnit {
+    /// Kilograms.
+    Kg,
+    /// Pounds.
+    Lb,
 }
 
 /// A passenger that an offer was made for.

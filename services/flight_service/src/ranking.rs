@@ -65,10 +65,15 @@ impl Assortment for Flights {
                 let carrier = segment.marketing_carrier.iata_code.as_deref()?;
                 let number = segment.flight_number.as_deref()?.trim_start_matches('0');
                 let checked = segment.baggage.iter().filter(|bag| bag.kind == "checked");
-                let bags: u32 = checked.map(|bag| bag.quantity).sum();
+                let bags: u32 = checked.clone().filter_map(|bag| bag.quantity).sum();
+                // An allowance of weight alone is another than any number of bags.
+                let weights: Vec<_> = checked
+                    .filter(|bag| bag.quantity.is_none())
+                    .map(|bag| bag.weight)
+                    .collect();
                 write!(
                     key,
-                    "{carrier}{number}@{} {:?} {bags};",
+                    "{carrier}{number}@{} {:?} {bags} {weights:?};",
                     segment.departure.time.utc(),
                     segment.cabin?,
                 )

@@ -22,6 +22,7 @@ mod policy;
 pub mod recording;
 mod retry;
 pub mod scripted;
+pub mod tolerant;
 mod wire;
 
 use async_trait::async_trait;

@@ -1,5 +1,6 @@
 //! The suppliers of flights: one line each.
 
+mod amadeus;
 pub mod duffel;
 
 use std::sync::Arc;
@@ -12,7 +13,13 @@ use crate::FlightSearch;
 pub(crate) type FlightSupplier = Arc<dyn Searcher<FlightSearch>>;
 
 /// The suppliers.
-pub(crate) const SUPPLIERS: &[Registration<FlightSearch>] = &[Registration {
-    config: duffel::defaults,
-    make: duffel::configured,
-}];
+pub(crate) const SUPPLIERS: &[Registration<FlightSearch>] = &[
+    Registration {
+        config: amadeus::defaults,
+        make: amadeus::configured,
+    },
+    Registration {
+        config: duffel::defaults,
+        make: duffel::configured,
+    },
+];

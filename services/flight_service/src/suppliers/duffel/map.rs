@@ -2,41 +2,18 @@
 //! reason, what looks wrong is kept and flagged.
 
 use serde_json::{Value, json};
+use travel_types::jiff::Timestamp;
 use travel_types::jiff::tz::TimeZone;
-use travel_types::jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
-use travel_types::{LocalTime, Money, MoneyError, Place, Warning, WarningCode};
+use travel_types::{LocalTime, Money, Place, Warning, WarningCode};
 use vertical_kit::{CancellationTerm, Conditions, PlacedOrder, PlacedStatus, SupplierOffer};
 
 use super::wire;
+use crate::mapping::{
+    check_connection, check_duration, check_times, iso_duration, order_details, part, seller,
+};
 use crate::model::{
     Baggage, Cabin, Carrier, FlightDetails, Passenger, PassengerKind, Segment, Slice, Stop,
 };
-
-/// One part of a price: kept if it can be, else left out with a warning.
-fn part(
-    amount: Option<&wire::Literal>,
-    currency: Option<&str>,
-    total: Money,
-    path: &str,
-    warnings: &mut Vec<Warning>,
-) -> Option<Money> {
-    let amount = amount?.as_str();
-    let read = Money::parse(amount, currency.unwrap_or(total.currency().code()));
-    let (code, message) = match read {
-        Ok(money) if money.currency() == total.currency() => return Some(money),
-        Ok(_) => (
-            WarningCode::DataQuality,
-            "is in another currency than the total".to_owned(),
-        ),
-        Err(MoneyError::Precision { .. }) => (
-            WarningCode::AmountPrecision,
-            "is finer than its currency allows and is left out".to_owned(),
-        ),
-        Err(error) => (WarningCode::DataQuality, error.to_string()),
-    };
-    warnings.push(Warning::new(code, path, message));
-    None
-}
 
 /// A price as Duffel states it: amount and currency of each part.
 type Stated<'a> = (Option<&'a wire::Literal>, Option<&'a str>);
@@ -55,8 +32,10 @@ fn price(
     if total.minor() < 0 {
         return Err("the total is below zero".to_owned());
     }
-    let base = part(base.0, base.1, total, "base", warnings);
-    let taxes = part(tax.0, tax.1, total, "taxes", warnings);
+    let base_amount = base.0.map(wire::Literal::as_str);
+    let tax_amount = tax.0.map(wire::Literal::as_str);
+    let base = part(base_amount, base.1, total, "base", warnings);
+    let taxes = part(tax_amount, tax.1, total, "taxes", warnings);
     if let (Some(base), Some(taxes)) = (base, taxes)
         && base.plus(taxes).ok() != Some(total)
     {
@@ -76,7 +55,7 @@ pub(super) fn offer(offer: &wire::Offer) -> Result<SupplierOffer, String> {
         &mut warnings,
     )?;
     let details = FlightDetails {
-        airline: seller(offer.owner.as_ref(), &mut warnings),
+        airline: seller(offer.owner.as_ref().map(carrier), &mut warnings),
         slices: slices(&offer.slices, &mut warnings)?,
         passengers: offer.passengers.iter().map(passenger).collect(),
         seats_left: None,
@@ -137,7 +116,7 @@ fn conditions(
                 (Some(true), Some(penalty)) => {
                     let currency = condition.penalty_currency.as_deref();
                     let path = "conditions.cancellation";
-                    let penalty = part(Some(penalty), currency, total, path, warnings)?;
+                    let penalty = part(Some(penalty.as_str()), currency, total, path, warnings)?;
                     let refund = total.minus(penalty).ok()?;
                     // A penalty above the price takes all of it, not more.
                     Some(Money::new(refund.minor().max(0), total.currency()))
@@ -182,23 +161,6 @@ fn carrier(carrier: &wire::Carrier) -> Carrier {
             .or_else(|| carrier.iata_code.clone())
             .unwrap_or_default(),
     }
-}
-
-/// The airline that sells; without a name, and flagged, where Duffel does not tell.
-fn seller(owner: Option<&wire::Carrier>, warnings: &mut Vec<Warning>) -> Carrier {
-    let seller = owner.map_or_else(
-        || Carrier {
-            iata_code: None,
-            name: String::new(),
-        },
-        carrier,
-    );
-    if seller.name.is_empty() {
-        let message = "the supplier does not name the airline that sells";
-        let path = "details.airline";
-        warnings.push(Warning::new(WarningCode::DataQuality, path, message));
-    }
-    seller
 }
 
 /// A place with what Duffel leaves out (a city's position, an airport's zone) taken from the IATA list.
@@ -258,22 +220,14 @@ fn slices(slices: &[wire::Slice], warnings: &mut Vec<Warning>) -> Result<Vec<Sli
         for (number, flight) in slice.segments.iter().enumerate() {
             let path = format!("{path}.segments[{number}]");
             let flight = segment(flight, &path, warnings)?;
-            if let Some(before) = segments.last()
-                && before.arrival.time.utc() > flight.departure.time.utc()
-            {
-                let message = "leaves before the flight before it has arrived";
-                warnings.push(Warning::new(WarningCode::TimeInconsistent, &path, message));
-            }
+            check_connection(segments.last(), &flight, &path, warnings);
             segments.push(flight);
         }
         let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
             return Err("a journey without flights".to_owned());
         };
         let duration = slice.duration.as_ref().map(wire::Literal::as_str);
-        if duration.is_some_and(|stated| read_duration(stated).is_none()) {
-            let message = "the stated duration cannot be read";
-            warnings.push(Warning::new(WarningCode::TimeInconsistent, &path, message));
-        }
+        check_duration(duration, &path, warnings);
         let start = slice_end(slice.origin.as_ref(), &first.departure);
         let end = slice_end(slice.destination.as_ref(), &last.arrival);
         mapped.push(Slice {
@@ -372,54 +326,9 @@ fn segment(
 fn bags(stated: &wire::Baggage) -> Option<Baggage> {
     Some(Baggage {
         kind: stated.kind.clone()?,
-        quantity: stated.quantity.as_ref()?.as_str().parse().ok()?,
+        quantity: Some(stated.quantity.as_ref()?.as_str().parse().ok()?),
+        weight: None,
     })
-}
-
-/// Flags times that cannot all be true. Duffel's sandbox airline states the difference of the local
-/// times as duration, and schedules are wrong around unusual clock changes.
-fn check_times(
-    departure: &Stop,
-    arrival: &Stop,
-    stated: Option<&str>,
-    path: &str,
-    warnings: &mut Vec<Warning>,
-) {
-    let mut flag = |message: String| {
-        warnings.push(Warning::new(WarningCode::TimeInconsistent, path, message));
-    };
-    let under_way = arrival.time.utc().duration_since(departure.time.utc());
-    if under_way <= SignedDuration::ZERO {
-        flag("arrives before it leaves".to_owned());
-    }
-    match stated.map(read_duration) {
-        Some(Some(stated)) if stated != under_way => {
-            let minutes = under_way.as_mins();
-            flag(format!(
-                "the stated duration is not arrival minus departure, which is {minutes} minutes"
-            ));
-        }
-        Some(None) => flag("the stated duration cannot be read".to_owned()),
-        _ => {}
-    }
-    for (stop, what) in [(departure, "departure"), (arrival, "arrival")] {
-        if stop.time.is_ambiguous() {
-            flag(format!("the {what} falls into a change of the clocks"));
-        }
-    }
-}
-
-/// Reads `PT01H35M`, `PT8H8M`, `P1DT2H`; a day is 24 hours.
-fn read_duration(text: &str) -> Option<SignedDuration> {
-    let span: Span = text.parse().ok()?;
-    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
-}
-
-/// The same duration as ISO 8601 is usually written: `PT01H35M` is `PT1H35M`. What cannot be read stays
-/// as it came.
-fn iso_duration(text: &str) -> String {
-    text.parse::<Span>()
-        .map_or_else(|_| text.to_owned(), |span| span.to_string())
 }
 
 fn cabin(name: &str) -> Option<Cabin> {
@@ -438,20 +347,14 @@ pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedO
     let details = match slices(order.slices.as_deref().unwrap_or_default(), &mut warnings) {
         Ok(slices) => {
             let details = FlightDetails {
-                airline: seller(order.owner.as_ref(), &mut warnings),
+                airline: seller(order.owner.as_ref().map(carrier), &mut warnings),
                 slices,
                 passengers: order.passengers.iter().flatten().map(passenger).collect(),
                 seats_left: None,
                 emissions_kg: None,
                 documents_required: false,
             };
-            let mut details = serde_json::to_value(details).map_err(|error| error.to_string())?;
-            if let Some(object) = details.as_object_mut()
-                && !warnings.is_empty()
-            {
-                object.insert("warnings".to_owned(), json!(warnings));
-            }
-            Some(details)
+            Some(order_details(&details, &warnings)?)
         }
         Err(_) => None,
     };

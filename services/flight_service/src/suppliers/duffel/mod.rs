@@ -34,6 +34,7 @@ use vertical_kit::{
 
 use super::FlightSupplier;
 use crate::FlightSearch;
+use crate::mapping::text;
 
 const NAME: &str = "duffel";
 /// Offers per page: the most that Duffel gives.
@@ -181,7 +182,7 @@ impl Supplier for Duffel {
     }
 
     async fn price(&self, cx: &CallCx, handle: &Value) -> Result<SupplierOffer, SupplierError> {
-        let id = requests::text(handle, "offer_id").map_err(ours)?;
+        let id = text(handle, "offer_id").map_err(ours)?;
         let path = format!("/air/offers/{}", path_segment(&id));
         let response = self.ask(cx, WireRequest::get("price", path)).await?;
         let offer: wire::Offer = wire::read(&response)?;
@@ -226,7 +227,7 @@ impl Supplier for Duffel {
         cx: &CallCx,
         order: &OrderLookup,
     ) -> Result<Option<PlacedOrder>, SupplierError> {
-        let offer_id = requests::text(&order.handle, "offer_id").map_err(ours)?;
+        let offer_id = text(&order.handle, "offer_id").map_err(ours)?;
         let reference = order.reference.to_string();
         let mut after: Option<String> = None;
         for _ in 0..self.max_pages {
@@ -264,7 +265,7 @@ impl Supplier for Duffel {
     ) -> Result<CancellationQuote, SupplierError> {
         let body = wire::Data {
             data: wire::NewCancellation {
-                order_id: requests::text(&order.handle, "order_id").map_err(ours)?,
+                order_id: text(&order.handle, "order_id").map_err(ours)?,
             },
         };
         // A quote cancels nothing, so it may be asked for again.
@@ -289,7 +290,7 @@ impl Supplier for Duffel {
         order: &OrderLookup,
         quote: &Value,
     ) -> Result<CancellationOutcome, SupplierError> {
-        let id = requests::text(quote, "cancellation_id").map_err(ours)?;
+        let id = text(quote, "cancellation_id").map_err(ours)?;
         let path = format!(
             "/air/order_cancellations/{}/actions/confirm",
             path_segment(&id)
@@ -310,7 +311,7 @@ impl Supplier for Duffel {
         order: &OrderLookup,
         quote: &Value,
     ) -> Result<CancellationOutcome, SupplierError> {
-        let id = requests::text(quote, "cancellation_id").map_err(ours)?;
+        let id = text(quote, "cancellation_id").map_err(ours)?;
         let path = format!("/air/order_cancellations/{}", path_segment(&id));
         let response = self.ask(cx, WireRequest::get("retrieve", path)).await?;
         let found: wire::OrderCancellation = wire::read(&response)?;

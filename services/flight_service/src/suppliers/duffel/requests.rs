@@ -1,11 +1,11 @@
 //! What is sent to Duffel: the bodies of an offer request and of an order, from our shapes. Pure
 //! functions; what does not fit the offer is refused before anything is sent.
 
-use serde_json::Value;
 use travel_types::{Gender, Title, Traveller};
 use vertical_kit::OrderRequest;
 
 use super::wire;
+use crate::mapping::{gender, seats, text};
 use crate::model::{Cabin, FlightSearch, PassengerKind};
 
 /// The body of an offer request.
@@ -48,38 +48,14 @@ pub(super) fn offer_request(search: &FlightSearch) -> wire::OfferRequest {
 /// The body of an order.
 pub(super) fn new_order(order: &OrderRequest) -> Result<wire::NewOrder, String> {
     let offer_id = text(&order.handle, "offer_id")?;
-    let empty = Vec::new();
-    let places = order
-        .handle
-        .get("passengers")
-        .and_then(Value::as_array)
-        .unwrap_or(&empty);
-    let mut free: Vec<(String, PassengerKind)> = Vec::new();
-    for place in places {
-        let kind = place.get("kind").cloned().unwrap_or(Value::Null);
-        let kind = serde_json::from_value(kind).map_err(|error| error.to_string())?;
-        free.push((text(place, "id")?, kind));
-    }
-    let day = order
-        .handle
-        .get("departure_day")
-        .and_then(Value::as_str)
-        .and_then(|day| day.parse().ok());
     let mut passengers = Vec::with_capacity(order.travellers.len());
     let mut infants = Vec::new();
-    // Adults first, so that each infant finds a lap.
-    for traveller in &order.travellers {
-        let place = free
-            .iter()
-            .position(|(_, kind)| {
-                day.is_none_or(|day| PassengerKind::of_age(traveller.age_on(day)) == *kind)
-            })
-            .ok_or("more travellers than the offer was made for")?;
-        let (id, kind) = free.remove(place);
-        if kind == PassengerKind::Infant {
-            infants.push(id.clone());
+    for seat in seats(&order.handle, &order.travellers)? {
+        if seat.kind == PassengerKind::Infant {
+            infants.push(seat.id.clone());
         }
-        passengers.push((kind, order_passenger(id, traveller, order)));
+        let person = order_passenger(seat.id, seat.traveller, order);
+        passengers.push((seat.kind, person));
     }
     let mut laps = passengers
         .iter_mut()
@@ -109,25 +85,14 @@ fn order_passenger(
     order: &OrderRequest,
 ) -> wire::OrderPassenger {
     // Duffel knows title and gender; where only one was given, it tells the other.
-    let (title, gender) = match (traveller.title, traveller.gender) {
-        (Some(title), gender) => (
-            Some(match title {
-                Title::Mr => "mr",
-                Title::Ms => "ms",
-                Title::Mrs => "mrs",
-                Title::Miss => "miss",
-                Title::Dr => "dr",
-            }),
-            match (gender, title) {
-                (Some(gender), _) => Some(gender),
-                (None, Title::Mr) => Some(Gender::Male),
-                (None, Title::Ms | Title::Mrs | Title::Miss) => Some(Gender::Female),
-                (None, Title::Dr) => None,
-            },
-        ),
-        (None, Some(Gender::Male)) => (Some("mr"), Some(Gender::Male)),
-        (None, Some(Gender::Female)) => (Some("ms"), Some(Gender::Female)),
-        (None, None) => (None, None),
+    let gender = gender(traveller);
+    let title = match (traveller.title, gender) {
+        (Some(Title::Mr), _) | (None, Some(Gender::Male)) => Some("mr"),
+        (Some(Title::Ms), _) | (None, Some(Gender::Female)) => Some("ms"),
+        (Some(Title::Mrs), _) => Some("mrs"),
+        (Some(Title::Miss), _) => Some("miss"),
+        (Some(Title::Dr), _) => Some("dr"),
+        (None, None) => None,
     };
     wire::OrderPassenger {
         id,
@@ -159,13 +124,4 @@ fn order_passenger(
             })
             .collect(),
     }
-}
-
-/// A text that the adapter put into a handle.
-pub(super) fn text(handle: &Value, key: &str) -> Result<String, String> {
-    handle
-        .get(key)
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-        .ok_or_else(|| format!("the handle has no {key}"))
 }

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use supplier_client::Transport;
 use supplier_client::scripted::ScriptedWire;
-use supplier_client::{CallCx, Transport};
-use tokio::time::Instant;
-use travel_types::{Clock, Money, OrderId};
+use travel_types::OrderId;
 use vertical_kit::{OrderLookup, Timing};
 
 use super::Duffel;
+use crate::testing::money;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/suppliers/duffel/fixtures")
@@ -55,19 +55,6 @@ fn adapter(wire: ScriptedWire) -> (Duffel, Arc<ScriptedWire>) {
         max_pages: 5,
     };
     (duffel, wire)
-}
-
-fn cx() -> CallCx {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    CallCx::new(deadline, telemetry::Correlation::new())
-}
-
-fn reference() -> OrderId {
-    OrderId::new(&Clock::manual("2026-08-01T00:00:00Z".parse().unwrap()))
-}
-
-fn money(amount: &str, currency: &str) -> Money {
-    Money::parse(amount, currency).unwrap()
 }
 
 fn lookup(reference: OrderId) -> OrderLookup {

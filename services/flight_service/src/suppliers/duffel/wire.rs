@@ -4,61 +4,17 @@
 //! that Duffel does not document. Source: duffel-api-javascript `src/booking/**/*Types.ts`, and the
 //! recorded bodies in `fixtures/`.
 
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+pub(super) use supplier_client::tolerant::Literal;
+use supplier_client::tolerant::{lenient, list};
 use supplier_client::{SupplierError, WireResponse};
 
 /// Every body is wrapped so.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Data<T> {
     pub(super) data: T,
-}
-
-/// Text or a number, exactly as it was written: a number never passes through a float.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Literal(pub(super) String);
-
-impl Literal {
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// A number that is not money.
-    pub(super) fn number(&self) -> Option<f64> {
-        self.0
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite())
-    }
-}
-
-impl<'de> Deserialize<'de> for Literal {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        match raw.get().as_bytes().first() {
-            Some(b'"') => serde_json::from_str(raw.get())
-                .map(Self)
-                .map_err(D::Error::custom),
-            Some(b'-' | b'0'..=b'9') => Ok(Self(raw.get().to_owned())),
-            _ => Err(D::Error::custom("invalid type, expected text or a number")),
-        }
-    }
-}
-
-/// What merely describes: null, absent and of another kind than documented are the same.
-fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let raw = Option::<Box<RawValue>>::deserialize(deserializer)?;
-    Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
-}
-
-/// A list that may be null.
-fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Vec<T>, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Reads one object, which Duffel wraps in `data`; one that stands alone is taken too.

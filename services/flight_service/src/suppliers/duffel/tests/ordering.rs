@@ -3,20 +3,12 @@
 use serde_json::{Value, json};
 use supplier_client::scripted::ScriptedWire;
 use supplier_client::{Blame, Retry, Safety, SupplierError, SupplierErrorKind as Kind};
-use travel_types::{OrderId, Traveller};
+use travel_types::OrderId;
 use vertical_kit::{CancellationOutcome, OrderRequest, PlacedOrder, PlacedStatus, Supplier as _};
 
 use super::super::{map, requests};
-use super::{adapter, bytes, cx, lookup, money, order_of, recorded, reference};
-
-fn traveller(fields: Value) -> Traveller {
-    let mut person =
-        json!({"given_name": "Amelia", "family_name": "Earhart", "born_on": "1987-07-24"});
-    for (key, value) in fields.as_object().unwrap() {
-        person[key] = value.clone();
-    }
-    serde_json::from_value(person).unwrap()
-}
+use super::{adapter, bytes, lookup, order_of, recorded};
+use crate::testing::{cx, money, reference, traveller};
 
 /// An order for one adult at the recorded order's price.
 fn one_adult(reference: OrderId) -> OrderRequest {

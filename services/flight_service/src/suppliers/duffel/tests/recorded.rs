@@ -7,7 +7,8 @@ use travel_types::{Money, WarningCode};
 use vertical_kit::SupplierOffer;
 
 use super::super::{errors, map, wire};
-use super::{bytes, folder, money, recorded, recorded_offer};
+use super::{bytes, folder, recorded, recorded_offer};
+use crate::testing::money;
 
 fn read_offer(text: &str) -> Result<SupplierOffer, String> {
     let offer: wire::Offer = serde_json::from_str(text).map_err(|error| error.to_string())?;

@@ -7,9 +7,10 @@ use travel_types::WarningCode;
 use vertical_kit::{Found, Searcher as _, Supplier as _, SupplierOffer};
 
 use super::super::{map, wire};
-use super::{adapter, bytes, cx, money, recorded, recorded_offer};
+use super::{adapter, bytes, recorded, recorded_offer};
 use crate::FlightSearch;
 use crate::model::{Cabin, FlightDetails, PassengerKind};
+use crate::testing::{cx, money};
 
 const CREATED: &str = r#"{"data":{"id":"orq_1","live_mode":false}}"#;
 
@@ -431,6 +432,6 @@ fn bags_and_durations_that_cannot_be_read_are_flagged() {
         ["details.slices[0].segments[0].baggage", "details.slices[0]"]
     );
     let details = details(&offer);
-    assert_eq!(details.slices[0].segments[0].baggage[0].quantity, 2);
+    assert_eq!(details.slices[0].segments[0].baggage[0].quantity, Some(2));
     assert_eq!(details.slices[0].segments[0].baggage.len(), 1);
 }
