@@ -21,6 +21,7 @@ mod pacing;
 mod policy;
 mod retry;
 pub mod scripted;
+pub mod tolerant;
 mod wire;
 
 use async_trait::async_trait;
