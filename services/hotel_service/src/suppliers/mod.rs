@@ -1,5 +1,7 @@
 //! The suppliers of hotels: one line each.
 
+pub mod rapid;
+
 use std::sync::Arc;
 
 use vertical_kit::Searcher;
