@@ -2,6 +2,7 @@
 //! hotels of several suppliers are the same, and the suppliers that sell them. The life of offers and
 //! orders is the vertical kit's.
 
+mod cancellation;
 mod model;
 mod properties;
 mod query;

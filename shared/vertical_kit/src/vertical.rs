@@ -19,10 +19,15 @@ pub type Make<Q> =
 
 /// One line of a vertical's table of suppliers.
 pub struct Registration<Q> {
-    /// The default document of its configuration.
-    pub config: fn() -> String,
-    /// How it is made.
-    pub make: Make<Q>,
+    config: fn() -> String,
+    make: Make<Q>,
+}
+
+impl<Q> Registration<Q> {
+    /// A supplier by the default document of its configuration, and by how it is made.
+    pub const fn new(config: fn() -> String, make: Make<Q>) -> Self {
+        Self { config, make }
+    }
 }
 
 /// What a vertical brings along.

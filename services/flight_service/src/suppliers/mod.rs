@@ -14,12 +14,6 @@ pub(crate) type FlightSupplier = Arc<dyn Searcher<FlightSearch>>;
 
 /// The suppliers.
 pub(crate) const SUPPLIERS: &[Registration<FlightSearch>] = &[
-    Registration {
-        config: amadeus::defaults,
-        make: amadeus::configured,
-    },
-    Registration {
-        config: duffel::defaults,
-        make: duffel::configured,
-    },
+    Registration::new(duffel::defaults, duffel::configured),
+    Registration::new(amadeus::defaults, amadeus::configured),
 ];

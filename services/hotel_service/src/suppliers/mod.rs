@@ -1,5 +1,7 @@
 //! The suppliers of hotels: one line each.
 
+pub mod rapid;
+
 use std::sync::Arc;
 
 use vertical_kit::{Registration, Searcher};
@@ -10,4 +12,5 @@ use crate::HotelSearch;
 pub(crate) type HotelSupplier = Arc<dyn Searcher<HotelSearch>>;
 
 /// The suppliers.
-pub(crate) const SUPPLIERS: &[Registration<HotelSearch>] = &[];
+pub(crate) const SUPPLIERS: &[Registration<HotelSearch>] =
+    &[Registration::new(rapid::defaults, rapid::configured)];
