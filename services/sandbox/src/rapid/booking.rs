@@ -103,7 +103,7 @@ fn reserve(
                 smoking: guest.get("smoking").and_then(Value::as_bool) == Some(true),
                 loyalty_id: text("loyalty_id"),
                 total: price.inclusive(),
-                pricing: price.shown(&currency, &offer.stay.currency, false),
+                pricing: price.shown(&currency, None, false),
                 cancelled: None,
             }
         })

@@ -132,17 +132,18 @@ impl Price {
         self.nights.first().map_or(0, |(base, tax)| base + tax)
     }
 
-    /// As Rapid shows it; `dealt` adds what it cost before a deal.
-    pub(crate) fn shown(&self, billable: &str, request: &str, dealt: bool) -> Value {
+    /// As Rapid shows it, in the request currency too if there is one; `dealt` adds what it cost
+    /// before a deal.
+    pub(crate) fn shown(&self, billable: &str, request: Option<&str>, dealt: bool) -> Value {
         let charge = |kind: &str, amount: i64| json!({ "type": kind, "value": decimal(amount), "currency": billable });
         let both = |amount: i64| {
-            json!({
-                "billable_currency": { "value": decimal(amount), "currency": billable },
-                "request_currency": {
-                    "value": decimal(convert(amount, billable, request).unwrap_or(amount)),
-                    "currency": request,
-                },
-            })
+            let part = |amount: i64, currency: &str| json!({ "value": decimal(amount), "currency": currency });
+            let mut both = json!({ "billable_currency": part(amount, billable) });
+            if let (Some(request), Some(map)) = (request, both.as_object_mut()) {
+                let amount = convert(amount, billable, request).unwrap_or(amount);
+                map.insert("request_currency".to_owned(), part(amount, request));
+            }
+            both
         };
         let nightly: Vec<Value> = self
             .nights

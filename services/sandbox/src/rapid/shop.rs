@@ -349,7 +349,7 @@ fn pricing(rapid: &Rapid, property: &Property, room: &RoomType, offer: &Offer) -
         pricing.entry(people.text()).or_insert_with(|| {
             Price::of(property, room, offer.plan, &offer.stay, people, offer.raise).shown(
                 currency,
-                &offer.stay.currency,
+                Some(&offer.stay.currency),
                 dealt(property),
             )
         });
