@@ -108,13 +108,12 @@ fn of_property(
             })
         });
     }
-    // The cheapest first, to show as many as are wanted.
-    let mut rates: Vec<Candidate<'_>> = Vec::new();
-    let rooms = property.rooms.iter().enumerate();
     if closed(property, stay) {
         return None;
     }
-    for (at, room) in rooms {
+    // The cheapest first, to show as many as are wanted.
+    let mut rates: Vec<Candidate<'_>> = Vec::new();
+    for (at, room) in property.rooms.iter().enumerate() {
         let left = left(rapid, property, room, stay);
         if !fits(room, stay) || left < stay.rooms() {
             continue;

@@ -372,7 +372,7 @@ async fn a_wrong_search_is_told_everything_that_is_wrong() {
         let (status, body) = rapid.get(&good.replace(&part, with)).await;
         assert_eq!((status, kind(&body)), (400, wanted), "{body}");
     }
-    let nine = vec!["occupancy=1"; 9].join("&");
+    let nine = ["occupancy=1"; 9].join("&");
     let (_, body) = rapid.get(&shop_path("1", &nine)).await;
     assert_eq!(kind(&body), "number_of_occupancies.invalid_above_maximum");
     let many: Vec<String> = (0..251).map(|n| n.to_string()).collect();
