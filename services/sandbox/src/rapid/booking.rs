@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answered, Problem, field, wrong};
 use super::query::Query;
-use super::rates::Price;
+use super::rates::{self, Price};
 use super::shop::{self, RAISE, linked, sold, unknown_test};
 use super::state::{BookedRoom, Itinerary, Rapid, Record};
 use super::token::{self, Use};
@@ -81,18 +81,12 @@ fn reserve(
     let guests = guests(body, offer.stay.occupancies.len())?;
     let currency = rapid.office.currency.clone();
     let now = rapid.office.clock.now();
+    let bases = rates::bases(&property, &room, &offer.stay);
     let rooms: Vec<BookedRoom> = guests
         .iter()
         .zip(&offer.stay.occupancies)
         .map(|(guest, people)| {
-            let price = Price::of(
-                &property,
-                &room,
-                offer.plan,
-                &offer.stay,
-                people,
-                offer.raise,
-            );
+            let price = Price::of(&property, &bases, offer.plan, people, offer.raise);
             let text = |name: &str| guest.get(name)?.as_str().map(str::to_owned);
             BookedRoom {
                 id: (100_000_000 + rapid.nonce() % 899_999_999).to_string(),
@@ -103,7 +97,7 @@ fn reserve(
                 smoking: guest.get("smoking").and_then(Value::as_bool) == Some(true),
                 loyalty_id: text("loyalty_id"),
                 total: price.inclusive(),
-                pricing: price.shown(&currency, &offer.stay.currency, false),
+                pricing: price.shown(&currency, None, false),
                 cancelled: None,
             }
         })

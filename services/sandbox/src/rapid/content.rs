@@ -154,7 +154,7 @@ fn of_property(rapid: &Rapid, property: &Property, host: &str) -> Map<String, Va
             "know_before_you_go": "<ul><li>Only registered guests are allowed in the guestrooms.</li></ul>",
         },
         "attributes": {
-            "general": named([("2549", "No elevators")].into_iter().filter(|_| property.half_stars < 5)),
+            "general": named([("2549", "No elevators")].into_iter().filter(|_| property.half_stars <= 5)),
             "pets": named([("51", "Pets allowed")].into_iter().filter(|_| property.amenities.contains(&"pets"))),
         },
         "amenities": named(owned.map(|(_, id, name)| (*id, *name))),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answered, Problem};
 use super::booking::{bed_group, first_name, link, plausible};
 use super::query::{Occupancy, Query, Stay};
-use super::rates::{Plan, Price, Terms, deposits, instant};
+use super::rates::{Plan, Price, Terms, bases, deposits, instant};
 use super::shop::{amenities, rate_id, unknown_test, value_adds};
 use super::state::{BookedRoom, Itinerary, Rapid, Record};
 use super::token;
@@ -108,13 +108,13 @@ fn refund(rapid: &Rapid, itinerary: &Itinerary, room: &BookedRoom, now: Timestam
     let plan = Plan::of(&itinerary.plan)?;
     let stay = stay(itinerary);
     let people = Occupancy::parse(&room.occupancy)?;
-    let price = Price::of(&property, kind, plan, &stay, &people, 0);
+    let bases = bases(&property, kind, &stay);
+    let price = Price::of(&property, &bases, plan, &people, 0);
     // A price that rose after the search belongs to the first night.
     let price = Price::of(
         &property,
-        kind,
+        &bases,
         plan,
-        &stay,
         &people,
         room.total - price.inclusive(),
     );

@@ -236,7 +236,7 @@ fn of_town(rapid: &Rapid, town: &Town, include: &Include) -> Value {
 fn of_airport(rapid: &Rapid, airport: &Airport, include: &Include) -> Value {
     let town = hotels::town(airport.iata);
     let mut region = json!({
-        "id": format!("4{:05}", town.map_or(0, Town::number) * 7 + letters(airport.iata)),
+        "id": (400_000 + letters(airport.iata)).to_string(),
         "type": "airport",
     });
     let at = (airport.latitude, airport.longitude);

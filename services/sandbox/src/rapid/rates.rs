@@ -70,6 +70,13 @@ pub(crate) fn convert(amount: i64, from: &str, to: &str) -> Option<i64> {
     Some((amount * to + from / 2) / from)
 }
 
+/// What each night of a stay costs in a room before plan and tax, in hundredths.
+pub(crate) fn bases(property: &Property, room: &RoomType, stay: &Stay) -> Vec<i64> {
+    stay.nights()
+        .map(|night| property.price(room, night))
+        .collect()
+}
+
 /// What one room costs for a whole stay, in hundredths of the billable currency.
 #[derive(Clone, Debug)]
 pub(crate) struct Price {
@@ -82,20 +89,19 @@ pub(crate) struct Price {
 }
 
 impl Price {
-    /// `raise` is added to the first night.
+    /// `raise` is added to the first night; `bases` are [`bases`] of the room.
     pub(crate) fn of(
         property: &Property,
-        room: &RoomType,
+        bases: &[i64],
         plan: Plan,
-        stay: &Stay,
         people: &Occupancy,
         raise: i64,
     ) -> Self {
         let mut raise = raise;
-        let nights: Vec<(i64, i64)> = stay
-            .nights()
-            .map(|night| {
-                let base = property.price(room, night) * plan.percent() / 100;
+        let nights: Vec<(i64, i64)> = bases
+            .iter()
+            .map(|base| {
+                let base = base * plan.percent() / 100;
                 (base + std::mem::take(&mut raise), base * 12 / 100)
             })
             .collect();
@@ -132,17 +138,18 @@ impl Price {
         self.nights.first().map_or(0, |(base, tax)| base + tax)
     }
 
-    /// As Rapid shows it; `dealt` adds what it cost before a deal.
-    pub(crate) fn shown(&self, billable: &str, request: &str, dealt: bool) -> Value {
+    /// As Rapid shows it, in the request currency too if there is one; `dealt` adds what it cost
+    /// before a deal.
+    pub(crate) fn shown(&self, billable: &str, request: Option<&str>, dealt: bool) -> Value {
         let charge = |kind: &str, amount: i64| json!({ "type": kind, "value": decimal(amount), "currency": billable });
         let both = |amount: i64| {
-            json!({
-                "billable_currency": { "value": decimal(amount), "currency": billable },
-                "request_currency": {
-                    "value": decimal(convert(amount, billable, request).unwrap_or(amount)),
-                    "currency": request,
-                },
-            })
+            let part = |amount: i64, currency: &str| json!({ "value": decimal(amount), "currency": currency });
+            let mut both = json!({ "billable_currency": part(amount, billable) });
+            if let (Some(request), Some(map)) = (request, both.as_object_mut()) {
+                let amount = convert(amount, billable, request).unwrap_or(amount);
+                map.insert("request_currency".to_owned(), part(amount, request));
+            }
+            both
         };
         let nightly: Vec<Value> = self
             .nights

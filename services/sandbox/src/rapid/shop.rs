@@ -1,6 +1,7 @@
 //! Availability, the price check and the ways to pay: Rapid's three steps before a booking.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answered, Problem};
 use super::query::{Query, Shop, Stay};
-use super::rates::{Plan, Price, Terms, deposits, instant};
+use super::rates::{Plan, Price, Terms, bases, deposits, instant};
 use super::state::{NAME, Rapid};
 use super::token::{Offer, Use};
 use crate::answer::Answer;
@@ -67,6 +68,20 @@ fn found(rapid: &Rapid, shop: &Shop) -> Value {
         .collect()
 }
 
+/// A rate that can be shown.
+struct Candidate<'a> {
+    /// Of all rooms, paid to Rapid.
+    total: i64,
+    /// Place of the room among the property's.
+    at: usize,
+    room: &'a RoomType,
+    plan: Plan,
+    /// Rooms left.
+    left: u32,
+    /// As [`bases`] tells.
+    bases: Arc<Vec<i64>>,
+}
+
 /// One property's entry; none if it has nothing for this stay.
 fn of_property(
     rapid: &Rapid,
@@ -93,42 +108,52 @@ fn of_property(
             })
         });
     }
+    if closed(property, stay) {
+        return None;
+    }
     // The cheapest first, to show as many as are wanted.
-    let mut rates: Vec<(i64, usize, &RoomType, Plan, u32)> = Vec::new();
+    let mut rates: Vec<Candidate<'_>> = Vec::new();
     for (at, room) in property.rooms.iter().enumerate() {
         let left = left(rapid, property, room, stay);
-        if !fits(room, stay) || left < stay.rooms() || closed(property, stay) {
+        if !fits(room, stay) || left < stay.rooms() {
             continue;
         }
+        let bases = Arc::new(bases(property, room, stay));
         for plan in Plan::ALL {
             if shop.refundable_only && !Terms::of(property, plan, stay).free(now) {
                 continue;
             }
-            let total = total(property, room, plan, stay, 0);
-            rates.push((total, at, room, plan, left));
+            rates.push(Candidate {
+                total: total(property, &bases, plan, stay, 0),
+                at,
+                room,
+                plan,
+                left,
+                bases: Arc::clone(&bases),
+            });
         }
     }
-    rates.sort_by_key(|(total, at, ..)| (*total, *at));
+    rates.sort_by_key(|rate| (rate.total, rate.at));
     rates.truncate(shop.most_rates);
     if rates.is_empty() {
         return None;
     }
     let mut rooms: BTreeMap<usize, (&RoomType, Vec<Value>)> = BTreeMap::new();
-    for (_, at, room, plan, left) in rates {
+    for candidate in rates {
         let offer = Offer {
             property: property.number,
-            room: room.code.to_owned(),
-            plan,
+            room: candidate.room.code.to_owned(),
+            plan: candidate.plan,
             beds: 0,
             stay: stay.clone(),
             nonce,
             raise: 0,
             expires_at,
         };
-        let rate = shown_rate(rapid, property, room, &offer, left, now);
+        let rate = shown_rate(rapid, property, &candidate, &offer, now);
         rooms
-            .entry(at)
-            .or_insert_with(|| (room, Vec::new()))
+            .entry(candidate.at)
+            .or_insert_with(|| (candidate.room, Vec::new()))
             .1
             .push(rate);
     }
@@ -187,10 +212,10 @@ fn left(rapid: &Rapid, property: &Property, room: &RoomType, stay: &Stay) -> u32
 }
 
 /// What all rooms of a stay cost, paid to Rapid.
-fn total(property: &Property, room: &RoomType, plan: Plan, stay: &Stay, raise: i64) -> i64 {
+fn total(property: &Property, bases: &[i64], plan: Plan, stay: &Stay, raise: i64) -> i64 {
     stay.occupancies
         .iter()
-        .map(|people| Price::of(property, room, plan, stay, people, raise).inclusive())
+        .map(|people| Price::of(property, bases, plan, people, raise).inclusive())
         .sum()
 }
 
@@ -251,25 +276,28 @@ pub(crate) fn value_adds(property: &Property) -> Option<Value> {
 fn shown_rate(
     rapid: &Rapid,
     property: &Property,
-    room: &RoomType,
+    candidate: &Candidate<'_>,
     offer: &Offer,
-    left: u32,
     now: Timestamp,
 ) -> Value {
     let seed = rapid.office.seed;
-    let plan = offer.plan;
+    let (plan, room) = (offer.plan, candidate.room);
     let terms = Terms::of(property, plan, &offer.stay);
     let (id, room_id) = (rate_id(property, room, plan), room_id(property, room));
     let number = property.number;
+    let first = offer.token(seed, Use::Check);
     let bed_groups: Map<String, Value> = beds(property, room)
         .into_iter()
         .enumerate()
         .map(|(at, (bed, description))| {
-            let token = Offer {
-                beds: at,
-                ..offer.clone()
-            }
-            .token(seed, Use::Check);
+            let token = match at {
+                0 => first.clone(),
+                beds => Offer {
+                    beds,
+                    ..offer.clone()
+                }
+                .token(seed, Use::Check),
+            };
             let href = format!("/v3/properties/{number}/rooms/{room_id}/rates/{id}?token={token}");
             let group = json!({
                 "links": { "price_check": {
@@ -284,10 +312,7 @@ fn shown_rate(
             (bed, group)
         })
         .collect();
-    let payment = format!(
-        "/v3/properties/{number}/payment-options?token={}",
-        offer.token(seed, Use::Check)
-    );
+    let payment = format!("/v3/properties/{number}/payment-options?token={first}");
     let amenities: Map<String, Value> = amenities(plan)
         .into_iter()
         .map(|(id, name)| (id.to_owned(), json!({ "id": id, "name": name })))
@@ -295,7 +320,7 @@ fn shown_rate(
     let mut rate = json!({
         "id": id,
         "status": "available",
-        "available_rooms": left,
+        "available_rooms": candidate.left,
         "refundable": terms.free(now),
         "current_refundability": terms.word(now),
         "member_deal_available": false,
@@ -310,7 +335,7 @@ fn shown_rate(
         "amenities": amenities,
         "links": { "payment_options": { "method": "GET", "href": payment } },
         "bed_groups": bed_groups,
-        "occupancy_pricing": pricing(rapid, property, room, offer),
+        "occupancy_pricing": pricing(rapid, property, &candidate.bases, offer),
     });
     if let Some(map) = rate.as_object_mut() {
         if plan != Plan::Saver {
@@ -328,9 +353,9 @@ fn shown_rate(
         if !promotions.is_empty() {
             map.insert("promotions".to_owned(), Value::from(promotions));
         }
-        let total = total(property, room, plan, &offer.stay, 0);
         let currency = &rapid.office.currency;
-        if let Some(deposits) = deposits(property, plan, &offer.stay, currency, total) {
+        let deposits = deposits(property, plan, &offer.stay, currency, candidate.total);
+        if let Some(deposits) = deposits {
             map.insert("deposits".to_owned(), deposits);
         }
     }
@@ -342,14 +367,14 @@ fn dealt(property: &Property) -> bool {
 }
 
 /// `occupancy_pricing`: one entry for each different occupancy, the price of one such room.
-fn pricing(rapid: &Rapid, property: &Property, room: &RoomType, offer: &Offer) -> Value {
+fn pricing(rapid: &Rapid, property: &Property, bases: &[i64], offer: &Offer) -> Value {
     let currency = &rapid.office.currency;
     let mut pricing = Map::new();
     for people in &offer.stay.occupancies {
         pricing.entry(people.text()).or_insert_with(|| {
-            Price::of(property, room, offer.plan, &offer.stay, people, offer.raise).shown(
+            Price::of(property, bases, offer.plan, people, offer.raise).shown(
                 currency,
-                &offer.stay.currency,
+                Some(&offer.stay.currency),
                 dealt(property),
             )
         });
@@ -422,17 +447,18 @@ pub(crate) fn check(
         });
         return Ok(Answer::json(StatusCode::OK, body));
     }
+    let bases = bases(&property, &room, &offer.stay);
     let changed = raise != offer.raise;
     let mut body = json!({
         "status": if changed { "price_changed" } else { "available" },
-        "occupancy_pricing": pricing(rapid, &property, &room, &fresh),
+        "occupancy_pricing": pricing(rapid, &property, &bases, &fresh),
         "links": { "book": {
             "method": "POST",
             "href": format!("/v3/itineraries?token={}", fresh.token(rapid.office.seed, Use::Book)),
             "expires": instant(expires_at),
         }},
     });
-    let total = total(&property, &room, offer.plan, &offer.stay, raise);
+    let total = total(&property, &bases, offer.plan, &offer.stay, raise);
     let currency = &rapid.office.currency;
     let deposits = deposits(&property, offer.plan, &offer.stay, currency, total);
     if let (Some(deposits), Some(map)) = (deposits, body.as_object_mut()) {
