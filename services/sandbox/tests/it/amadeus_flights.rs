@@ -165,7 +165,7 @@ async fn every_key_of_the_specifications_examples_is_answered() {
     let found = amadeus.search("LHR", "JFK", "").await;
     holds_but(
         &OPTIONAL,
-        &fixture("flight_offers_search"),
+        &example("flight_offers_search"),
         &found,
         "search",
     );
