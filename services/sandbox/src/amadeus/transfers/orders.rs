@@ -115,17 +115,15 @@ fn accept(transfers: &Transfers, offer_id: &str, asked: &Value) -> Result<Accept
             let detail = "the provider refuses";
             return Err(Problem::bad(10192, title, Source::Nothing, detail));
         }
-        Some(Name::PriceChange) => {
+        Some(Name::PriceChange) if offer.raise == 0 => {
             // What the ride costs is asked for by searching again: a search since the first refusal
             // has the new price.
-            if offer.raise == 0 {
-                let until = office.clock.after(office.offer_life);
-                store.raises.insert(item.to_owned(), (RAISE, until));
-                return Err(Problem::price(
-                    Source::Parameter("offerId".to_owned()),
-                    "the price of the offer has changed",
-                ));
-            }
+            let until = office.clock.after(office.offer_life);
+            store.raises.insert(item.to_owned(), (RAISE, until));
+            return Err(Problem::price(
+                Source::Parameter("offerId".to_owned()),
+                "the price of the offer has changed",
+            ));
         }
         _ => {}
     }
