@@ -56,7 +56,8 @@ impl Assortment for Flights {
     }
 
     /// The same flights (who flies, number, when), in the same cabins, with the same checked bags and
-    /// the same right to change or get money back: then the price is all that differs.
+    /// the same right to change or get money back: then the price is all that differs. A right that a
+    /// supplier does not tell of counts as not given.
     fn same(&self, offer: &Offer) -> Option<String> {
         let details: FlightDetails = serde_json::from_value(offer.details.clone()).ok()?;
         let mut key = String::new();
@@ -81,18 +82,11 @@ impl Assortment for Flights {
             }
             key.push('/');
         }
-        let refundable = offer
-            .conditions
-            .cancellation
-            .as_ref()
-            .map(|terms| terms.iter().any(|term| term.refund.minor() > 0));
-        write!(
-            key,
-            "{refundable:?} {:?} {:?}",
-            offer.conditions.changeable,
-            details.passengers.len()
-        )
-        .ok()?;
+        let terms = offer.conditions.cancellation.iter().flatten();
+        let refundable = terms.into_iter().any(|term| term.refund.minor() > 0);
+        let changeable = offer.conditions.changeable == Some(true);
+        let people = details.passengers.len();
+        write!(key, "{refundable} {changeable} {people}").ok()?;
         (!details.slices.is_empty()).then_some(key)
     }
 }

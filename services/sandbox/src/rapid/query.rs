@@ -296,10 +296,11 @@ impl Shop {
 }
 
 /// What can be asked for beside the rates.
-const INCLUDES: [&str; 3] = [
+const INCLUDES: [&str; 4] = [
     "unavailable_reason",
     "sale_scenario.mobile_promotion",
     "rooms.rates.marketing_fee_incentives",
+    "rooms.rates.current_refundability",
 ];
 
 /// Whether a language is of the form `en-US`.
