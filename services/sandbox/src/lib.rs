@@ -47,10 +47,12 @@ use supplier::{Office, Simulator};
 type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
 
 /// The suppliers that are simulated: one line each.
-const SIMULATORS: [Make; 4] = [
+const SIMULATORS: [Make; 6] = [
     duffel::simulator,
+    amadeus::flights,
     rapid::simulator,
     duffel_cars::simulator,
+    amadeus::transfers,
     hotelbeds::simulator,
 ];
 
