@@ -18,6 +18,7 @@ mod duffel_cars;
 mod faults;
 mod flights;
 mod front;
+mod hotelbeds;
 mod hotels;
 mod inventory;
 mod journal;
@@ -46,12 +47,13 @@ use supplier::{Office, Simulator};
 type Make = fn(&Options, &Arc<Journal>, &Arc<Faults>) -> Arc<dyn Simulator>;
 
 /// The suppliers that are simulated: one line each.
-const SIMULATORS: [Make; 5] = [
+const SIMULATORS: [Make; 6] = [
     duffel::simulator,
     amadeus::flights,
     rapid::simulator,
     duffel_cars::simulator,
     amadeus::transfers,
+    hotelbeds::simulator,
 ];
 
 /// The keys of a sandbox with their defaults and meanings, as TOML.

@@ -16,6 +16,7 @@ mod booking;
 mod control;
 mod duffel_cars;
 mod faults;
+mod hotelbeds;
 mod rapid;
 mod rapid_faults;
 mod rapid_wire;
