@@ -1,5 +1,6 @@
 //! The suppliers of hotels: one line each.
 
+pub mod hotelbeds;
 pub mod rapid;
 
 use std::sync::Arc;
