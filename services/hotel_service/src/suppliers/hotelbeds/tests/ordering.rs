@@ -39,6 +39,7 @@ fn booking(reference: OrderId, changes: Value) -> Value {
     booking["clientReference"] = json!(reference.compact(20));
     booking["currency"] = json!("EUR");
     booking["totalNet"] = json!(212.4);
+    booking["hotel"]["totalNet"] = json!("212.40");
     booking["hotel"]["rooms"][0]["rates"][0]["net"] = json!("212.40");
     for (key, value) in changes.as_object().unwrap() {
         booking[key] = value.clone();
