@@ -13,5 +13,7 @@ use crate::HotelSearch;
 pub(crate) type HotelSupplier = Arc<dyn Searcher<HotelSearch>>;
 
 /// The suppliers.
-pub(crate) const SUPPLIERS: &[Registration<HotelSearch>] =
-    &[Registration::new(rapid::defaults, rapid::configured)];
+pub(crate) const SUPPLIERS: &[Registration<HotelSearch>] = &[
+    Registration::new(hotelbeds::defaults, hotelbeds::configured),
+    Registration::new(rapid::defaults, rapid::configured),
+];

@@ -69,10 +69,8 @@ pub(super) fn defaults() -> String {
         visibility_lag: Duration::from_secs(90),
         longest_processing: Duration::from_secs(120),
     };
-    let common = supplier_settings::defaults(NAME, "http://127.0.0.1:8090/hotelbeds", timing);
-    let header = format!("[suppliers.{NAME}]\n");
     let own = include_str!("config.default.toml");
-    common.replacen(&header, &format!("{header}{own}"), 1)
+    supplier_settings::defaults(NAME, "http://127.0.0.1:8090/hotelbeds", timing, own)
 }
 
 /// The adapter as configured.
