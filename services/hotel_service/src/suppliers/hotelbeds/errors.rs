@@ -15,7 +15,8 @@ use supplier_client::{
 use super::wire::{ErrorItem, Failure};
 
 /// What a message says, in lower case, and what it means. The first that fits holds; those that leave
-/// open whether a booking was made come first. No kind: the outcome is open if something was to change.
+/// open whether a booking was made come first. No kind: the outcome is open if something was to change,
+/// unless class and status both say that nothing was booked.
 const MESSAGES: [(&str, Option<Kind>); 31] = [
     ("booking confirmation error", None),
     ("do not retry", None),
@@ -147,8 +148,11 @@ pub(super) fn failure(response: &WireResponse, changes: bool) -> SupplierError {
         Some(stated) => by_message(&stated.message).or_else(by_class),
         None => None,
     };
+    // A product that cannot be sold is never booked, whatever the words, where the status says so too.
+    let refused = class == Some("PRODUCT_ERROR") && status.is_client_error();
     let kind = match known.unwrap_or_else(|| of_status(status)) {
         Some(kind) => kind,
+        None if refused && status != StatusCode::CONFLICT => Kind::Refused,
         None if changes => Kind::OutcomeUnknown,
         None => Kind::Unavailable,
     };

@@ -7,6 +7,7 @@ use vertical_kit::OrderRequest;
 
 use super::stay::Stay;
 use super::wire;
+use crate::rules::ADULT;
 use crate::{Guests, HotelSearch};
 
 /// The language of texts.
@@ -104,16 +105,17 @@ fn whole_stars(min: f64) -> Option<u32> {
 }
 
 /// The body of a booking. The first traveller who is an adult is its holder. Adults are put into the rooms
-/// in their order, children into rooms that were searched for a child of their age.
+/// in their order, one at least into each; children into rooms that were searched for a child of their
+/// age. Guests who were searched for and are not among the travellers stay without a name.
 pub(super) fn booking(
     stay: &Stay,
     order: &OrderRequest,
     client_reference: String,
 ) -> Result<wire::NewBooking, String> {
-    let (mut children, mut adults): (Vec<&Traveller>, Vec<&Traveller>) = order
+    let (mut children, adults): (Vec<&Traveller>, Vec<&Traveller>) = order
         .travellers
         .iter()
-        .partition(|person| age(person, stay.check_in) < 18);
+        .partition(|person| age(person, stay.check_in) < ADULT);
     let holder = adults.first().ok_or("nobody is an adult")?;
     let holder = wire::Holder {
         name: short(&holder.given_name),
@@ -135,27 +137,34 @@ pub(super) fn booking(
             paxes: Vec::new(),
         })
         .collect();
+    if adults.len() < places.len() {
+        return Err("fewer adults than rooms".to_owned());
+    }
+    let mut spare = adults.len() - places.len();
+    let mut adults = adults.into_iter();
     for (_, index, room_id) in places {
         let (Some(rate), Some(room)) = (stay.rates.get(index), rooms.get_mut(index)) else {
             continue;
         };
-        for _ in 0..rate.guests.adults {
-            if adults.is_empty() {
-                return Err("fewer adults than the offer was made for".to_owned());
-            }
-            room.paxes.push(pax(room_id, "AD", adults.remove(0), None));
+        for number in 0..rate.guests.adults {
+            let leads = number == 0;
+            let named = if leads || spare > 0 {
+                spare -= usize::from(!leads);
+                adults.next()
+            } else {
+                None
+            };
+            room.paxes.push(pax(room_id, "AD", named, None));
         }
         for searched in &rate.guests.children_ages {
-            let child = children
-                .iter()
-                .position(|child| age(child, stay.check_in) == *searched)
-                .ok_or("no child of an age that the offer was made for")?;
-            let child = children.remove(child);
-            room.paxes.push(pax(room_id, "CH", child, Some(*searched)));
+            let mut ages = children.iter().map(|child| age(child, stay.check_in));
+            let named = ages.position(|age| age == *searched);
+            let named = named.map(|place| children.remove(place));
+            room.paxes.push(pax(room_id, "CH", named, Some(*searched)));
         }
     }
-    if !(adults.is_empty() && children.is_empty()) {
-        return Err("more travellers than the offer was made for".to_owned());
+    if adults.next().is_some() || !children.is_empty() {
+        return Err("other travellers than the offer was made for".to_owned());
     }
     Ok(wire::NewBooking {
         holder,
@@ -170,12 +179,17 @@ fn age(person: &Traveller, day: Date) -> u32 {
     u32::try_from(person.age_on(day)).unwrap_or(0)
 }
 
-fn pax(room_id: usize, kind: &'static str, person: &Traveller, age: Option<u32>) -> wire::Pax {
+fn pax(
+    room_id: usize,
+    kind: &'static str,
+    named: Option<&Traveller>,
+    age: Option<u32>,
+) -> wire::Pax {
     wire::Pax {
         room_id,
         kind,
-        name: short(&person.given_name),
-        surname: short(&person.family_name),
+        name: named.map(|person| short(&person.given_name)),
+        surname: named.map(|person| short(&person.family_name)),
         age,
     }
 }

@@ -1,5 +1,6 @@
 //! The adapter against recorded bodies and a scripted wire, from bytes to bytes.
 
+mod cancelling;
 mod mutated;
 mod ordering;
 mod recorded;
@@ -23,6 +24,7 @@ use crate::{Area, Guests, HotelDetails, HotelSearch};
 const SEARCH: &str = "POST /hotel-api/1.0/hotels";
 const CHECK: &str = "POST /hotel-api/1.0/checkrates";
 const BOOK: &str = "POST /hotel-api/1.2/bookings";
+const DETAIL: &str = "GET /hotel-api/1.0/bookings/207-12306403";
 
 /// An answer's bytes, as they were published.
 fn bytes(name: &str) -> Vec<u8> {
@@ -144,4 +146,25 @@ fn lookup(reference: OrderId, handle: Value) -> OrderLookup {
         handle,
         total: money("212.40", "EUR"),
     }
+}
+
+/// A booking for 212.40 EUR with our reference, and changes.
+fn booking(reference: OrderId, changes: Value) -> Value {
+    let mut body = recorded("booking.json");
+    let booking = &mut body["booking"];
+    booking["clientReference"] = json!(reference.compact(20));
+    booking["currency"] = json!("EUR");
+    booking["totalNet"] = json!(212.4);
+    booking["hotel"]["totalNet"] = json!("212.40");
+    booking["hotel"]["rooms"][0]["rates"][0]["net"] = json!("212.40");
+    for (key, value) in changes.as_object().unwrap() {
+        booking[key] = value.clone();
+    }
+    body
+}
+
+/// An error as Hotelbeds states it.
+fn refusal(code: &str, message: &str) -> String {
+    json!({"auditData": {}, "error": {"code": format!("{code}-99FD"), "message": message}})
+        .to_string()
 }

@@ -325,8 +325,11 @@ pub(super) struct Pax {
     pub(super) room_id: usize,
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
-    pub(super) name: String,
-    pub(super) surname: String,
+    /// Not all guests need be named: `type` is all that the vendor's document requires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) surname: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) age: Option<u32>,
 }

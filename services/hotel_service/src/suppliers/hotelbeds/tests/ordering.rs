@@ -1,20 +1,18 @@
-//! Ordering, looking for a lost order, and cancelling.
+//! Ordering, and looking for a lost order.
 
 use serde_json::{Value, json};
 use supplier_client::scripted::ScriptedWire;
 use supplier_client::{Safety, Sent, SupplierError, SupplierErrorKind as Kind};
 use travel_types::{OrderId, Traveller};
-use vertical_kit::{CancellationOutcome, OrderRequest, PlacedOrder, PlacedStatus, Supplier as _};
+use vertical_kit::{OrderRequest, PlacedOrder, PlacedStatus, Supplier as _};
 
 use super::{
-    BOOK, CHECK, adapter, answer, bytes, cx, found, guests, handle, london, lookup, money, nothing,
-    rate, recorded, reference,
+    BOOK, CHECK, DETAIL, adapter, answer, booking, bytes, cx, found, guests, handle, london,
+    lookup, money, nothing, rate, reference, refusal,
 };
 use crate::HotelDetails;
 
 const LIST: &str = "GET /hotel-api/1.0/bookings";
-const DETAIL: &str = "GET /hotel-api/1.0/bookings/207-12306403";
-const CANCEL: &str = "DELETE /hotel-api/1.0/bookings/207-12306403";
 
 fn traveller(given_name: &str, born_on: &str) -> Traveller {
     let person = json!({"given_name": given_name, "family_name": "Earhart", "born_on": born_on});
@@ -30,21 +28,6 @@ fn order(reference: OrderId, handle: Value) -> OrderRequest {
         travellers: vec![traveller("Amelia", "1987-07-24")],
         contact: serde_json::from_value(contact).unwrap(),
     }
-}
-
-/// A booking for 212.40 EUR with our reference, and changes.
-fn booking(reference: OrderId, changes: Value) -> Value {
-    let mut body = recorded("booking.json");
-    let booking = &mut body["booking"];
-    booking["clientReference"] = json!(reference.compact(20));
-    booking["currency"] = json!("EUR");
-    booking["totalNet"] = json!(212.4);
-    booking["hotel"]["totalNet"] = json!("212.40");
-    booking["hotel"]["rooms"][0]["rates"][0]["net"] = json!("212.40");
-    for (key, value) in changes.as_object().unwrap() {
-        booking[key] = value.clone();
-    }
-    body
 }
 
 #[tokio::test]
@@ -108,7 +91,6 @@ async fn travellers_that_do_not_fit_the_offer_are_refused_before_anything_is_sen
             &plain,
             vec![adult.clone(), traveller("Child", "2018-12-24")],
         ),
-        (&with_child, vec![adult.clone()]),
         (
             &with_child,
             vec![adult.clone(), traveller("Child", "2016-12-24")],
@@ -123,15 +105,39 @@ async fn travellers_that_do_not_fit_the_offer_are_refused_before_anything_is_sen
     }
 }
 
+#[tokio::test]
+async fn guests_who_are_not_named_are_sent_without_a_name_and_every_room_has_its_adult() {
+    let search = london(vec![guests(2, &[]), guests(2, &[5])]);
+    let body = answer(&[
+        rate(json!({"rateKey": "couple", "net": 100, "adults": 2})),
+        rate(
+            json!({"rateKey": "family", "net": "112.40", "adults": 2, "children": 1, "childrenAges": "5"}),
+        ),
+    ]);
+    let mut offers = found(&search, body.to_string()).await.offers;
+    let own = reference();
+    let mut request = order(own, offers.remove(0).handle);
+    request.travellers.push(traveller("Second", "1987-07-24"));
+    let script = vec![(BOOK, 200, booking(own, json!({})).to_string())];
+    let (hotelbeds, wire) = adapter(ScriptedWire::new(script));
+    hotelbeds.order(&cx(), &request).await.unwrap();
+    let sent: Value = serde_json::from_slice(wire.requests()[0].body_bytes()).unwrap();
+    let adult = |name: &str| json!({"roomId": 1, "type": "AD", "name": name, "surname": "Earhart"});
+    let unnamed = json!({"roomId": 1, "type": "AD"});
+    assert_eq!(sent["rooms"][0]["paxes"], json!([adult("Amelia"), unnamed]));
+    assert_eq!(
+        sent["rooms"][1]["paxes"],
+        json!([adult("Second"), unnamed, {"roomId": 1, "type": "CH", "age": 5}])
+    );
+    request.travellers.pop();
+    let error = hotelbeds.order(&cx(), &request).await.unwrap_err();
+    assert_eq!((error.kind, error.sent), (Kind::InvalidRequest, Sent::No));
+}
+
 async fn answered(status: u16, body: String) -> Result<PlacedOrder, SupplierError> {
     let (hotelbeds, _) = adapter(ScriptedWire::new(vec![(BOOK, status, body)]));
     let handle = handle(json!({})).await;
     hotelbeds.order(&cx(), &order(reference(), handle)).await
-}
-
-fn refusal(code: &str, message: &str) -> String {
-    json!({"auditData": {}, "error": {"code": format!("{code}-99FD"), "message": message}})
-        .to_string()
 }
 
 #[tokio::test]
@@ -192,6 +198,15 @@ async fn a_refusal_is_told_apart_from_an_outcome_that_is_open() {
         ),
         (402, String::new(), Kind::PaymentRefused),
         (400, "<html>".to_owned(), Kind::InvalidRequest),
+        // Class and status say that nothing was booked.
+        (
+            400,
+            refusal(
+                "PRODUCT_ERROR",
+                "Booking confirmation error, please do not retry again",
+            ),
+            Kind::Refused,
+        ),
         // Nobody knows.
         (
             500,
@@ -199,16 +214,13 @@ async fn a_refusal_is_told_apart_from_an_outcome_that_is_open() {
             Kind::OutcomeUnknown,
         ),
         (
-            400,
-            refusal("PRODUCT_ERROR", "Booking confirmation error 207-12306403"),
+            500,
+            refusal("PRODUCT_ERROR", "No answer, please do not retry again"),
             Kind::OutcomeUnknown,
         ),
         (
-            400,
-            refusal(
-                "PRODUCT_ERROR",
-                "The hotel did not answer, please do not retry again",
-            ),
+            409,
+            refusal("PRODUCT_ERROR", "Booking confirmation error 207-12306403"),
             Kind::OutcomeUnknown,
         ),
         (
@@ -444,156 +456,4 @@ async fn a_look_up_that_cannot_be_read_is_not_told_as_absent() {
         let error = hotelbeds.find_order(&cx(), &order).await.unwrap_err();
         assert_eq!(error.kind, Kind::Protocol);
     }
-}
-
-/// A cancelled booking, or a simulated one, whose cancelling costs so much.
-fn cancelled(own: OrderId, amount: Value, changes: Value) -> String {
-    let mut body = booking(
-        own,
-        json!({"status": "CANCELLED", "totalNet": 0, "cancellationReference": "PPFPPJXXVZ"}),
-    );
-    body["booking"]["hotel"]["cancellationAmount"] = amount;
-    for (key, value) in changes.as_object().unwrap() {
-        body["booking"][key] = value.clone();
-    }
-    body.to_string()
-}
-
-#[tokio::test]
-async fn a_simulation_is_the_quote_and_what_is_paid_less_its_penalty_comes_back() {
-    let own = reference();
-    let order = lookup(own, json!({"reference": "207-12306403"}));
-    for (amount, refund) in [
-        (json!(0), "212.40"),
-        (json!("12.4"), "200.00"),
-        (json!("212.40"), "0.00"),
-        (json!(999), "0.00"),
-    ] {
-        let script = vec![(CANCEL, 200, cancelled(own, amount, json!({})))];
-        let (hotelbeds, wire) = adapter(ScriptedWire::new(script));
-        let quote = hotelbeds.quote_cancellation(&cx(), &order).await.unwrap();
-        assert_eq!(quote.refund, money(refund, "EUR"));
-        let request = &wire.requests()[0];
-        let flag = ("cancellationFlag".to_owned(), "SIMULATION".to_owned());
-        assert_eq!(request.query_pairs(), [flag]);
-        assert_eq!(*request.safety(), Safety::Safe);
-        assert_eq!(quote.handle["reference"], "207-12306403");
-    }
-    for body in [
-        cancelled(own, json!(null), json!({})),
-        cancelled(own, json!("a lot"), json!({})),
-        cancelled(own, json!("-1"), json!({})),
-        cancelled(own, json!("1.005"), json!({})),
-        cancelled(own, json!("1.00"), json!({"currency": "USD"})),
-        "<html>".to_owned(),
-    ] {
-        let (hotelbeds, _) = adapter(ScriptedWire::new(vec![(CANCEL, 200, body)]));
-        let error = hotelbeds
-            .quote_cancellation(&cx(), &order)
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind, Kind::Protocol);
-    }
-    for (status, body, kind) in [
-        (
-            400,
-            refusal("PRODUCT_ERROR", "The hotel does not allow cancellations"),
-            Kind::Refused,
-        ),
-        (
-            500,
-            refusal("PRODUCT_ERROR", "The booking is already cancelled"),
-            Kind::Refused,
-        ),
-        (
-            404,
-            refusal(
-                "INVALID_DATA",
-                "Invalid data. The booking does not exist or you do not have permissions to access it.",
-            ),
-            Kind::NotFound,
-        ),
-        (500, String::new(), Kind::Unavailable),
-    ] {
-        let (hotelbeds, _) = adapter(ScriptedWire::new(vec![(CANCEL, status, body)]));
-        let error = hotelbeds
-            .quote_cancellation(&cx(), &order)
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind, kind);
-    }
-}
-
-#[tokio::test]
-async fn a_cancellation_is_done_only_when_the_booking_says_so() {
-    let own = reference();
-    let order = lookup(own, json!({"reference": "207-12306403"}));
-    let quote = json!({"reference": "207-12306403", "refund": money("200.00", "EUR")});
-    let open = booking(own, json!({})).to_string();
-    let (hotelbeds, wire) = adapter(ScriptedWire::new(vec![
-        (CANCEL, 200, cancelled(own, json!("12.40"), json!({}))),
-        // The answer may leave out what was quoted.
-        (CANCEL, 200, cancelled(own, json!(null), json!({}))),
-        (CANCEL, 200, open.clone()),
-        (CANCEL, 200, "<html>".to_owned()),
-        (CANCEL, 502, String::new()),
-        (CANCEL, 500, refusal("SYSTEM_ERROR", "Internal error")),
-        (
-            CANCEL,
-            400,
-            refusal(
-                "INVALID_DATA",
-                "You cannot cancel a booking after the check-in",
-            ),
-        ),
-        (DETAIL, 200, open),
-        (DETAIL, 200, cancelled(own, json!("20.00"), json!({}))),
-        (DETAIL, 200, cancelled(own, json!(null), json!({}))),
-        (DETAIL, 500, String::new()),
-    ]));
-    let cx = cx();
-    let of = |refund: &str| CancellationOutcome::Cancelled {
-        refund: money(refund, "EUR"),
-    };
-    for _ in 0..2 {
-        let done = hotelbeds
-            .confirm_cancellation(&cx, &order, &quote)
-            .await
-            .unwrap();
-        assert_eq!(done, of("200.00"));
-    }
-    for kind in [
-        Kind::OutcomeUnknown,
-        Kind::OutcomeUnknown,
-        Kind::OutcomeUnknown,
-        Kind::OutcomeUnknown,
-        Kind::Refused,
-    ] {
-        let error = hotelbeds
-            .confirm_cancellation(&cx, &order, &quote)
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind, kind);
-    }
-    for outcome in [
-        CancellationOutcome::NotCancelled,
-        of("192.40"),
-        of("200.00"),
-    ] {
-        let found = hotelbeds
-            .find_cancellation(&cx, &order, &quote)
-            .await
-            .unwrap();
-        assert_eq!(found, outcome);
-    }
-    assert!(
-        hotelbeds
-            .find_cancellation(&cx, &order, &quote)
-            .await
-            .is_err()
-    );
-    let request = &wire.requests()[0];
-    assert_eq!(request.query_pairs()[0].1, "CANCELLATION");
-    assert_eq!(*request.safety(), Safety::Unsafe);
-    assert!(wire.unmet().is_empty());
 }
