@@ -1,5 +1,6 @@
 //! The suppliers of hotels: one line each.
 
+pub mod hotelbeds;
 pub mod rapid;
 
 use std::sync::Arc;
@@ -12,5 +13,7 @@ use crate::HotelSearch;
 pub(crate) type HotelSupplier = Arc<dyn Searcher<HotelSearch>>;
 
 /// The suppliers.
-pub(crate) const SUPPLIERS: &[Registration<HotelSearch>] =
-    &[Registration::new(rapid::defaults, rapid::configured)];
+pub(crate) const SUPPLIERS: &[Registration<HotelSearch>] = &[
+    Registration::new(hotelbeds::defaults, hotelbeds::configured),
+    Registration::new(rapid::defaults, rapid::configured),
+];
