@@ -69,7 +69,6 @@ pub(super) fn content(ids: &[String], terms: &Terms) -> WireRequest {
         .query("language", &terms.language)
         .query("supply_source", "expedia");
     let fields = [
-        "property_ids",
         "name",
         "address",
         "ratings",

@@ -16,6 +16,8 @@ use crate::model::{Area, HotelSearch};
 
 /// Properties per call: the most that Rapid takes.
 const CHUNK: usize = 250;
+/// What Rapid takes in one request: nights, rooms, adults in a room.
+const LONGEST: (u32, usize, u32) = (28, 8, 8);
 /// How long before the caller gives up the answers that are there are given back.
 const MARGIN: Duration = Duration::from_millis(250);
 
@@ -25,6 +27,15 @@ impl Rapid {
         cx: &CallCx,
         search: &HotelSearch,
     ) -> Result<Found, SupplierError> {
+        let (nights, rooms, adults) = LONGEST;
+        let crowded = search.rooms.iter().any(|room| room.adults > adults);
+        if search.nights() > nights || search.rooms.len() > rooms || crowded {
+            let reason = "Rapid takes 28 nights, 8 rooms and 8 adults in a room at most";
+            return Ok(Found {
+                rejected: vec![reason.to_owned()],
+                ..Found::default()
+            });
+        }
         let left = cx.deadline.saturating_duration_since(Instant::now());
         let cx = CallCx::new(cx.deadline - MARGIN.min(left / 20), cx.correlation.clone());
         let ids = self.properties(&cx, &search.area).await?;

@@ -130,7 +130,25 @@ fn sound(offer: &SupplierOffer, change: &str) {
 #[test]
 fn a_changed_rate_is_refused_with_a_reason_or_keeps_its_price() {
     let mut body = example("availability/200_availability.json");
-    body.as_array_mut().unwrap().truncate(1);
+    let rate = &mut body[0]["rooms"][0]["rates"][0];
+    // The other room's price, and what the adapter does not read.
+    for unread in ["sale_scenario", "marketing_fee_incentives", "links"] {
+        rate.as_object_mut().unwrap().remove(unread);
+    }
+    let pricing = rate["occupancy_pricing"].as_object_mut().unwrap();
+    pricing.remove("1-7,10");
+    for unread in [
+        "strikethrough",
+        "property_inclusive_strikethrough",
+        "marketing_fee",
+        "gross_profit",
+        "minimum_selling_price",
+    ] {
+        pricing["2"]["totals"]
+            .as_object_mut()
+            .unwrap()
+            .remove(unread);
+    }
     let wanted = search(vec![guests(2, &[])]);
     let (mut shown, mut refused) = (0, 0);
     for (change, body) in changed(&body) {
@@ -147,10 +165,7 @@ fn a_changed_rate_is_refused_with_a_reason_or_keeps_its_price() {
         for offer in &found.offers {
             shown += 1;
             sound(offer, &change);
-            let pricing = &body[0]["rooms"].as_array().map_or_else(
-                || body[0]["rooms"]["0"].clone(),
-                |rooms| rooms[0]["rates"][0]["occupancy_pricing"].clone(),
-            );
+            let pricing = &body[0]["rooms"][0]["rates"][0]["occupancy_pricing"];
             if pricing.is_object() {
                 assert!(
                     inclusive(pricing).contains(&offer.total.to_string()),
@@ -162,12 +177,13 @@ fn a_changed_rate_is_refused_with_a_reason_or_keeps_its_price() {
     println!(
         "changed rates: {shown} shown at their literal price, {refused} refused with a reason"
     );
-    assert!(shown > 3000 && refused > 100, "{shown} {refused}");
+    assert!(shown > 1000 && refused > 100, "{shown} {refused}");
 }
 
 #[test]
 fn a_changed_price_check_is_refused_with_a_reason_or_keeps_its_price() {
     let (mut shown, mut refused) = (0, 0);
+    let memory = Memory::read(&offer_of_two().handle).unwrap();
     for name in ["available", "price_changed"] {
         let body = example(&format!("price_check/200_{name}.json"));
         for (change, body) in changed(&body) {
@@ -177,8 +193,7 @@ fn a_changed_price_check_is_refused_with_a_reason_or_keeps_its_price() {
                 continue;
             };
             let extras: Extras = serde_json::from_str(&text).unwrap_or_default();
-            let memory = Memory::read(&offer_of_two().handle).unwrap();
-            match map::repriced(&read, &extras, memory, EARLY.parse().unwrap()) {
+            match map::repriced(&read, &extras, memory.clone(), EARLY.parse().unwrap()) {
                 Ok(offer) => {
                     shown += 1;
                     sound(&offer, &change);

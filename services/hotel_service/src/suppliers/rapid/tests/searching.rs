@@ -134,6 +134,22 @@ async fn an_area_without_properties_asks_for_no_rates() {
 }
 
 #[tokio::test]
+async fn what_rapid_does_not_take_is_not_asked_for() {
+    let mut long = search(vec![guests(2, &[])]);
+    long.check_out = jiff::civil::date(2026, 12, 30);
+    for wanted in [
+        long,
+        search(vec![guests(1, &[]); 9]),
+        search(vec![guests(9, &[])]),
+    ] {
+        let (rapid, wire) = adapter(ScriptedWire::new(Vec::<(&str, u16, Vec<u8>)>::new()));
+        let found = rapid.search(&cx(), &wanted).await.unwrap();
+        assert!(found.offers.is_empty() && found.rejected.len() == 1);
+        assert!(wire.requests().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn the_configured_test_value_goes_out_where_it_is_documented() {
     let body = bytes("price_check/200_sold_out.json");
     let path = "GET /v3/properties/19248/rooms/abc123/rates/abc123";
