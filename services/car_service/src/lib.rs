@@ -1,12 +1,16 @@
 //! Cars: what a search for a rental car or a transfer means, what an offer shows, which rules hold for
 //! its driver, and the suppliers that sell it. The life of offers and orders is the vertical kit's.
 
+mod acriss;
+mod mapping;
 mod model;
 mod query;
 mod ranking;
 mod routes;
 mod rules;
 pub mod suppliers;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 

@@ -1,38 +1,14 @@
-//! What the adapters of this service share when they map a supplier's answer: amounts beside a total,
-//! times that contradict each other, and who of the travellers takes which place of an offer. What looks
-//! wrong is kept and flagged, never fixed.
+//! What the adapters of this service share when they map a supplier's answer: times that contradict each
+//! other, and who of the travellers takes which place of an offer, beside what all verticals share. What
+//! looks wrong is kept and flagged, never fixed.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use travel_types::jiff::civil::Date;
 use travel_types::jiff::{SignedDuration, Span, SpanRelativeTo};
-use travel_types::{Gender, Money, MoneyError, Title, Traveller, Warning, WarningCode};
+use travel_types::{Gender, Title, Traveller, Warning, WarningCode};
+pub(crate) use vertical_kit::mapping::{order_details, part, text};
 
-use crate::model::{Carrier, FlightDetails, PassengerKind, Segment, Stop};
-
-/// One part of a price: kept if it can be, else left out with a warning.
-pub(crate) fn part(
-    amount: Option<&str>,
-    currency: Option<&str>,
-    total: Money,
-    path: &str,
-    warnings: &mut Vec<Warning>,
-) -> Option<Money> {
-    let read = Money::parse(amount?, currency.unwrap_or(total.currency().code()));
-    let (code, message) = match read {
-        Ok(money) if money.currency() == total.currency() => return Some(money),
-        Ok(_) => (
-            WarningCode::DataQuality,
-            "is in another currency than the total".to_owned(),
-        ),
-        Err(MoneyError::Precision { .. }) => (
-            WarningCode::AmountPrecision,
-            "is finer than its currency allows and is left out".to_owned(),
-        ),
-        Err(error) => (WarningCode::DataQuality, error.to_string()),
-    };
-    warnings.push(Warning::new(code, path, message));
-    None
-}
+use crate::model::{Carrier, PassengerKind, Segment, Stop};
 
 /// The airline that sells; without a name, and flagged, where the supplier does not tell.
 pub(crate) fn seller(named: Option<Carrier>, warnings: &mut Vec<Warning>) -> Carrier {
@@ -115,20 +91,6 @@ pub(crate) fn iso_duration(text: &str) -> String {
         .map_or_else(|_| text.to_owned(), |span| span.to_string())
 }
 
-/// The details of an order, with the doubts about them: an order has no list of its own for those.
-pub(crate) fn order_details(
-    details: &FlightDetails,
-    warnings: &[Warning],
-) -> Result<Value, String> {
-    let mut details = serde_json::to_value(details).map_err(|error| error.to_string())?;
-    if let Some(object) = details.as_object_mut()
-        && !warnings.is_empty()
-    {
-        object.insert("warnings".to_owned(), json!(warnings));
-    }
-    Ok(details)
-}
-
 /// A place of an offer and who takes it.
 pub(crate) struct Seat<'t> {
     /// The supplier's id of the place.
@@ -182,13 +144,4 @@ pub(crate) fn gender(traveller: &Traveller) -> Option<Gender> {
         Some(Title::Ms | Title::Mrs | Title::Miss) => Some(Gender::Female),
         Some(Title::Dr) | None => None,
     })
-}
-
-/// A text that an adapter put into a handle.
-pub(crate) fn text(handle: &Value, key: &str) -> Result<String, String> {
-    handle
-        .get(key)
-        .and_then(Value::as_str)
-        .map(str::to_owned)
-        .ok_or_else(|| format!("the handle has no {key}"))
 }

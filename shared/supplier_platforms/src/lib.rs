@@ -2,4 +2,6 @@
 //! bodies, the look-up of a record). An adapter of a vertical adds its own requests and mapping. Nothing
 //! here knows a vertical.
 
+mod age;
 pub mod amadeus;
+pub mod duffel;

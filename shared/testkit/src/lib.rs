@@ -10,6 +10,7 @@
     reason = "only tests use this crate: what it unwraps it asserts, and it must see the system with a client that has no policies of its own"
 )]
 
+pub mod adapters;
 mod client;
 mod folder;
 mod process;

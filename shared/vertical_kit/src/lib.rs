@@ -10,6 +10,7 @@ mod cancelling;
 mod desk;
 mod keyed;
 mod ledger;
+pub mod mapping;
 mod offer_store;
 mod offers;
 mod ordering;

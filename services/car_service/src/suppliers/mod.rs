@@ -1,5 +1,7 @@
 //! The suppliers of cars: one line each.
 
+pub mod duffel_cars;
+
 use std::sync::Arc;
 
 use vertical_kit::{Registration, Searcher};
@@ -10,4 +12,7 @@ use crate::CarSearch;
 pub(crate) type CarSupplier = Arc<dyn Searcher<CarSearch>>;
 
 /// The suppliers.
-pub(crate) const SUPPLIERS: &[Registration<CarSearch>] = &[];
+pub(crate) const SUPPLIERS: &[Registration<CarSearch>] = &[Registration {
+    config: duffel_cars::defaults,
+    make: duffel_cars::configured,
+}];

@@ -30,6 +30,7 @@ use travel_types::jiff::{SignedDuration, Timestamp};
 
 use super::Amadeus;
 use super::errors::is_gone;
+use crate::age::{made_at, newest_first_down_to};
 
 /// Entries per page of the queue.
 const PAGE: usize = 100;
@@ -113,18 +114,6 @@ pub fn own_reference(record: &Value) -> Option<OrderId> {
         let digits = own_digits(remark.get("text")?.as_str()?)?;
         format!("ord_{digits}").parse().ok()
     })
-}
-
-/// When our order was made: its id is a UUID of version 7, whose first 48 bits are milliseconds
-/// (RFC 9562 §5.7).
-fn made_at(order: OrderId) -> Timestamp {
-    let text = order.to_string();
-    let millis = text
-        .get(4..16)
-        .and_then(|digits| i64::from_str_radix(digits, 16).ok());
-    millis
-        .and_then(|millis| Timestamp::from_millisecond(millis).ok())
-        .unwrap_or(Timestamp::MIN)
 }
 
 impl Records {
@@ -258,7 +247,8 @@ impl Records {
                 Some(count) => offset < count,
                 None => page.length >= PAGE,
             };
-            if !more || newest_first_down_to(&found, since) {
+            let dates: Vec<_> = found.iter().map(|entry| entry.created).collect();
+            if !more || newest_first_down_to(&dates, since) {
                 return Ok(found);
             }
             if page.length == 0 {
@@ -336,13 +326,4 @@ fn instant(text: &str) -> Option<Timestamp> {
     }
     let local: DateTime = text.parse().ok()?;
     local.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp())
-}
-
-/// Whether all entries are dated, none is younger than one before it, and the last is older than `since`:
-/// then nothing that follows can be of interest.
-fn newest_first_down_to(entries: &[Entry], since: Timestamp) -> bool {
-    let dates: Option<Vec<Timestamp>> = entries.iter().map(|entry| entry.created).collect();
-    dates.is_some_and(|dates| {
-        dates.is_sorted_by(|a, b| a >= b) && dates.last().is_some_and(|last| *last < since)
-    })
 }

@@ -2,6 +2,7 @@
 //! reason, what looks wrong is kept and flagged.
 
 use serde_json::{Value, json};
+use supplier_platforms::duffel::remember;
 use travel_types::jiff::Timestamp;
 use travel_types::jiff::tz::TimeZone;
 use travel_types::{LocalTime, Money, Place, Warning, WarningCode};
@@ -358,10 +359,7 @@ pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedO
         }
         Err(_) => None,
     };
-    let mut handle = offer_handle.clone();
-    if let Some(handle) = handle.as_object_mut() {
-        handle.insert("order_id".to_owned(), Value::String(order.id.0.clone()));
-    }
+    let handle = remember(offer_handle, "order_id", order.id.as_str());
     // The airline's reference; Duffel's own serves people too as long as the airline has none.
     let reference = order
         .booking_reference

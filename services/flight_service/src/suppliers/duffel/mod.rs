@@ -5,7 +5,6 @@
 //! offer, by the reference that we put into its metadata. Duffel states that a request takes 120 seconds
 //! at most.
 
-mod errors;
 mod map;
 mod requests;
 #[cfg(test)]
@@ -16,20 +15,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use service_kit::{Context, StartError};
 use supplier_client::{
-    Auth, CallCx, Safety, SupplierError, SupplierErrorKind, SupplierMetrics, Transport,
-    WireRequest, WireResponse, by_status, path_segment,
+    CallCx, Safety, SupplierError, SupplierErrorKind, SupplierMetrics, WireRequest, WireResponse,
+    path_segment,
 };
+use supplier_platforms::duffel::{self as platform, Duffel, PAGE};
 use tokio::time::Instant;
 use travel_types::Money;
 use vertical_kit::supplier_settings::{self, SupplierSettings};
 use vertical_kit::{
     CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
-    PlacedStatus, Searcher, Supplier, SupplierOffer, Timing,
+    Searcher, Supplier, SupplierOffer, Timing,
 };
 
 use super::FlightSupplier;
@@ -37,14 +36,11 @@ use crate::FlightSearch;
 use crate::mapping::text;
 
 const NAME: &str = "duffel";
-/// Offers per page: the most that Duffel gives.
-const PAGE: u32 = 200;
 
 /// The adapter.
-struct Duffel {
-    wire: Arc<dyn Transport>,
+struct DuffelFlights {
+    platform: Duffel,
     timing: Timing,
-    max_pages: u32,
 }
 
 /// The supplier's common keys with Duffel's values. In development the sandbox stands in for Duffel.
@@ -52,10 +48,7 @@ pub(super) fn defaults() -> String {
     supplier_settings::defaults(
         NAME,
         "http://127.0.0.1:8090/duffel",
-        Timing {
-            visibility_lag: Duration::from_secs(5),
-            longest_processing: Duration::from_secs(120),
-        },
+        platform::TIMING,
         include_str!("config.default.toml"),
     )
 }
@@ -65,20 +58,12 @@ pub(super) fn configured(
     context: &Context,
     metrics: &SupplierMetrics,
 ) -> Result<Option<FlightSupplier>, StartError> {
-    let Some(settings) = SupplierSettings::read(context, NAME, &["base_url", "token"])? else {
+    let Some(settings) = SupplierSettings::read(context, NAME, &platform::MUST_BE_SET)? else {
         return Ok(None);
     };
-    let token: SecretString = context.settings.get("suppliers.duffel.token")?;
-    let version: String = context.settings.get("suppliers.duffel.version")?;
-    let headers = [
-        ("Duffel-Version", version.as_str()),
-        ("Accept", "application/json"),
-    ];
-    let client = settings.client(context, metrics, &headers, by_status, Auth::Bearer(token))?;
-    Ok(Some(Arc::new(Duffel {
-        wire: Arc::new(client),
+    Ok(Some(Arc::new(DuffelFlights {
+        platform: Duffel::connect(context, metrics, &settings, NAME)?,
         timing: settings.timing,
-        max_pages: context.settings.get("suppliers.duffel.max_pages")?,
     })))
 }
 
@@ -101,30 +86,12 @@ fn add(found: &mut Found, offers: &[Box<RawValue>]) {
     }
 }
 
-impl Duffel {
-    /// Sends a request that changes nothing.
-    async fn ask(&self, cx: &CallCx, request: WireRequest) -> Result<WireResponse, SupplierError> {
-        let response = self.wire.call(cx, request).await?;
-        if response.status.is_success() {
-            return Ok(response);
-        }
-        Err(errors::failure(&response, false))
-    }
-
-    /// Sends a request that changes something.
-    async fn act(&self, cx: &CallCx, request: WireRequest) -> Result<WireResponse, SupplierError> {
-        let response = self.wire.call(cx, request).await?;
-        if response.status.is_success() {
-            return Ok(response);
-        }
-        Err(errors::failure(&response, true))
-    }
-
+impl DuffelFlights {
     /// All offers of an offer request, page by page, as long as there is time.
     async fn offers_of(&self, cx: &CallCx, request_id: &str) -> Result<Found, SupplierError> {
         let mut found = Found::default();
         let mut after: Option<String> = None;
-        for _ in 0..self.max_pages {
+        for _ in 0..self.platform.max_pages {
             let mut request = WireRequest::get("search", "/air/offers")
                 .query("offer_request_id", request_id)
                 .query("sort", "total_amount")
@@ -132,7 +99,7 @@ impl Duffel {
             if let Some(after) = &after {
                 request = request.query("after", after);
             }
-            let read = match self.ask(cx, request).await {
+            let read = match self.platform.call(cx, request).await {
                 Ok(response) => wire::Page::read(&response),
                 Err(error) => Err(error),
             };
@@ -172,7 +139,7 @@ impl Duffel {
 }
 
 #[async_trait]
-impl Supplier for Duffel {
+impl Supplier for DuffelFlights {
     fn name(&self) -> &str {
         NAME
     }
@@ -184,7 +151,10 @@ impl Supplier for Duffel {
     async fn price(&self, cx: &CallCx, handle: &Value) -> Result<SupplierOffer, SupplierError> {
         let id = text(handle, "offer_id").map_err(ours)?;
         let path = format!("/air/offers/{}", path_segment(&id));
-        let response = self.ask(cx, WireRequest::get("price", path)).await?;
+        let response = self
+            .platform
+            .call(cx, WireRequest::get("price", path))
+            .await?;
         let offer: wire::Offer = wire::read(&response)?;
         map::offer(&offer).map_err(|reason| response.unreadable(&reason))
     }
@@ -194,31 +164,16 @@ impl Supplier for Duffel {
             data: requests::new_order(order).map_err(ours)?,
         };
         let request = WireRequest::post("order", "/air/orders", Safety::Unsafe).json(&body)?;
-        let response = self.act(cx, request).await.map_err(|error| {
-            // On reading an offer this is an old offer; on ordering it, somebody was faster.
-            match error.code.as_deref() {
-                Some("offer_no_longer_available") => SupplierError {
-                    kind: SupplierErrorKind::SoldOut,
-                    ..error
-                },
-                _ => error,
-            }
-        })?;
-        if response.status == http::StatusCode::ACCEPTED {
-            return Ok(PlacedOrder {
-                status: PlacedStatus::Pending,
-                supplier_reference: String::new(),
-                total: order.total,
-                details: None,
-                handle: order.handle.clone(),
-            });
+        let response = self
+            .platform
+            .call(cx, request)
+            .await
+            .map_err(platform::sold_out)?;
+        if let Some(taken) = platform::taken(&response, order) {
+            return Ok(taken);
         }
         let placed: wire::Order = wire::read(&response)?;
-        let named = placed.metadata.as_ref();
-        let named = named.and_then(|metadata| metadata.interline_order_id.as_ref());
-        if named.is_some_and(|named| *named != order.reference.to_string()) {
-            return Err(response.unreadable("the order carries another reference than ours"));
-        }
+        platform::check_ours(&response, placed.metadata.as_ref(), order.reference)?;
         Self::placed(&response, &placed, &order.handle)
     }
 
@@ -228,34 +183,14 @@ impl Supplier for Duffel {
         order: &OrderLookup,
     ) -> Result<Option<PlacedOrder>, SupplierError> {
         let offer_id = text(&order.handle, "offer_id").map_err(ours)?;
-        let reference = order.reference.to_string();
-        let mut after: Option<String> = None;
-        for _ in 0..self.max_pages {
-            let mut request = WireRequest::get("retrieve", "/air/orders")
-                .query("offer_id", &offer_id)
-                .query("limit", PAGE);
-            if let Some(after) = &after {
-                request = request.query("after", after);
-            }
-            let response = self.ask(cx, request).await?;
-            let page = wire::Page::read(&response)?;
-            for raw in &page.data {
-                let odd = |_| response.unreadable("an order is not as Duffel describes it");
-                let entry: wire::Tagged = serde_json::from_str(raw.get()).map_err(odd)?;
-                let named = entry.metadata.and_then(|named| named.interline_order_id);
-                if named.as_ref() == Some(&reference) {
-                    let found: wire::Order = serde_json::from_str(raw.get()).map_err(odd)?;
-                    return Self::placed(&response, &found, &order.handle).map(Some);
-                }
-            }
-            after = page.after();
-            if after.is_none() {
-                return Ok(None);
-            }
-        }
-        // An order that is on a page not read must not be told to be absent.
-        let detail = "more pages of orders than are read";
-        Err(SupplierError::new(SupplierErrorKind::Protocol, detail))
+        let list = WireRequest::get("retrieve", "/air/orders").query("offer_id", &offer_id);
+        let ours = self.platform.find_ours(cx, &list, order.reference).await?;
+        let Some((response, raw)) = ours else {
+            return Ok(None);
+        };
+        let found: wire::Order = serde_json::from_str(raw.get())
+            .map_err(|_| response.unreadable("an order is not as Duffel describes it"))?;
+        Self::placed(&response, &found, &order.handle).map(Some)
     }
 
     async fn quote_cancellation(
@@ -271,7 +206,7 @@ impl Supplier for Duffel {
         // A quote cancels nothing, so it may be asked for again.
         let request =
             WireRequest::post("cancel", "/air/order_cancellations", Safety::Safe).json(&body)?;
-        let response = self.ask(cx, request).await?;
+        let response = self.platform.call(cx, request).await?;
         let quote: wire::OrderCancellation = wire::read(&response)?;
         let expires_at = quote.expires_at.as_ref().map(|at| at.as_str().parse());
         Ok(CancellationQuote {
@@ -296,7 +231,7 @@ impl Supplier for Duffel {
             path_segment(&id)
         );
         let request = WireRequest::post("cancel", path, Safety::Unsafe);
-        let response = self.act(cx, request).await?;
+        let response = self.platform.call(cx, request).await?;
         let done: wire::OrderCancellation = wire::read(&response)?;
         if done.confirmed_at.is_none() {
             return Err(response.unreadable("a confirmed cancellation has no confirmed_at"));
@@ -313,7 +248,10 @@ impl Supplier for Duffel {
     ) -> Result<CancellationOutcome, SupplierError> {
         let id = text(quote, "cancellation_id").map_err(ours)?;
         let path = format!("/air/order_cancellations/{}", path_segment(&id));
-        let response = self.ask(cx, WireRequest::get("retrieve", path)).await?;
+        let response = self
+            .platform
+            .call(cx, WireRequest::get("retrieve", path))
+            .await?;
         let found: wire::OrderCancellation = wire::read(&response)?;
         if found.confirmed_at.is_none() {
             return Ok(CancellationOutcome::NotCancelled);
@@ -324,7 +262,7 @@ impl Supplier for Duffel {
 }
 
 #[async_trait]
-impl Searcher<FlightSearch> for Duffel {
+impl Searcher<FlightSearch> for DuffelFlights {
     async fn search(&self, cx: &CallCx, search: &FlightSearch) -> Result<Found, SupplierError> {
         let body = wire::Data {
             data: requests::offer_request(search),
@@ -337,7 +275,7 @@ impl Searcher<FlightSearch> for Duffel {
             .query("return_offers", "false")
             .query("supplier_timeout", patience.as_millis())
             .json(&body)?;
-        let response = self.ask(cx, request).await?;
+        let response = self.platform.call(cx, request).await?;
         let created: wire::OfferRequestCreated = wire::read(&response)?;
         if !created.offers.is_empty() {
             let mut found = Found::default();

@@ -73,9 +73,7 @@ pub(super) fn new_order(order: &OrderRequest) -> Result<wire::NewOrder, String> 
             amount: order.total.amount(),
             currency: order.total.currency().code().to_owned(),
         }],
-        metadata: wire::Metadata {
-            interline_order_id: Some(order.reference.to_string()),
-        },
+        metadata: wire::Metadata::of(order.reference),
     })
 }
 

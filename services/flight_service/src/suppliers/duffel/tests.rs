@@ -7,15 +7,15 @@ mod searching;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use supplier_client::Transport;
 use supplier_client::scripted::ScriptedWire;
+use supplier_platforms::duffel::{Duffel, TIMING};
 use travel_types::OrderId;
-use vertical_kit::{OrderLookup, Timing};
+use vertical_kit::OrderLookup;
 
-use super::Duffel;
+use super::DuffelFlights;
 use crate::testing::money;
 
 fn folder() -> PathBuf {
@@ -43,16 +43,12 @@ fn order_of(reference: OrderId) -> Value {
     order
 }
 
-fn adapter(wire: ScriptedWire) -> (Duffel, Arc<ScriptedWire>) {
+fn adapter(wire: ScriptedWire) -> (DuffelFlights, Arc<ScriptedWire>) {
     let wire = Arc::new(wire);
     let transport: Arc<dyn Transport> = wire.clone();
-    let duffel = Duffel {
-        wire: transport,
-        timing: Timing {
-            visibility_lag: Duration::from_secs(5),
-            longest_processing: Duration::from_secs(120),
-        },
-        max_pages: 5,
+    let duffel = DuffelFlights {
+        platform: Duffel::new(transport, 5),
+        timing: TIMING,
     };
     (duffel, wire)
 }

@@ -4,57 +4,11 @@
 //! that Duffel does not document. Source: duffel-api-javascript `src/booking/**/*Types.ts`, and the
 //! recorded bodies in `fixtures/`.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 pub(super) use supplier_client::tolerant::Literal;
 use supplier_client::tolerant::{lenient, list};
-use supplier_client::{SupplierError, WireResponse};
-
-/// Every body is wrapped so.
-#[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Data<T> {
-    pub(super) data: T,
-}
-
-/// Reads one object, which Duffel wraps in `data`; one that stands alone is taken too.
-pub(super) fn read<T: DeserializeOwned>(response: &WireResponse) -> Result<T, SupplierError> {
-    match response.json::<Data<T>>() {
-        Ok(wrapped) => Ok(wrapped.data),
-        Err(error) => serde_json::from_slice(&response.body).map_err(|_| error),
-    }
-}
-
-/// A list. Each entry is read by itself, so that one odd entry does not spoil the page.
-#[derive(Debug, Deserialize)]
-pub(super) struct Page {
-    #[serde(deserialize_with = "list")]
-    pub(super) data: Vec<Box<RawValue>>,
-    #[serde(default)]
-    pub(super) meta: Option<PageMeta>,
-}
-
-impl Page {
-    /// Reads a page; a list that stands alone is a page without a next one.
-    pub(super) fn read(response: &WireResponse) -> Result<Self, SupplierError> {
-        response.json().or_else(|error| {
-            serde_json::from_slice(&response.body)
-                .map(|data| Self { data, meta: None })
-                .map_err(|_| error)
-        })
-    }
-
-    /// The cursor of the next page.
-    pub(super) fn after(self) -> Option<String> {
-        self.meta.and_then(|meta| meta.after)
-    }
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct PageMeta {
-    #[serde(default)]
-    pub(super) after: Option<String>,
-}
+pub(super) use supplier_platforms::duffel::{Data, Metadata, Page, read};
 
 #[derive(Debug, Serialize)]
 pub(super) struct OfferRequest {
@@ -251,17 +205,6 @@ pub(super) struct NewOrder {
     pub(super) metadata: Metadata,
 }
 
-/// Our own reference travels here: Duffel keeps metadata with the order and gives it back.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Metadata {
-    #[serde(
-        default,
-        deserialize_with = "lenient",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(super) interline_order_id: Option<String>,
-}
-
 #[derive(Debug, Serialize)]
 pub(super) struct Payment {
     #[serde(rename = "type")]
@@ -295,13 +238,6 @@ pub(super) struct IdentityDocument {
     pub(super) unique_identifier: String,
     pub(super) issuing_country_code: String,
     pub(super) expires_on: String,
-}
-
-/// What tells whose order it is.
-#[derive(Debug, Deserialize)]
-pub(super) struct Tagged {
-    #[serde(default)]
-    pub(super) metadata: Option<Metadata>,
 }
 
 /// An order. It exists once it has an id and a price, however odd the rest: what the offer has told
@@ -381,24 +317,4 @@ pub(super) struct AirlineCredit {
     pub(super) credit_amount: Option<Literal>,
     #[serde(default)]
     pub(super) credit_currency: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Errors {
-    #[serde(default, deserialize_with = "list")]
-    pub(super) errors: Vec<ErrorItem>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct ErrorItem {
-    #[serde(rename = "type", default, deserialize_with = "lenient")]
-    pub(super) kind: Option<String>,
-    /// Mostly text; "Unsupported operation" has been seen with the number 400.
-    #[serde(default, deserialize_with = "lenient")]
-    pub(super) code: Option<Literal>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(super) title: Option<String>,
-    /// `{field, pointer}` of a bad field, or the name of an airline.
-    #[serde(default)]
-    pub(super) source: Option<serde_json::Value>,
 }

@@ -1,9 +1,10 @@
 //! Recorded bodies with each field removed, emptied and made into something else in turn.
 
 use serde_json::{Value, json};
+use supplier_platforms::duffel::errors;
 use travel_types::{Money, WarningCode};
 
-use super::super::{errors, map, wire};
+use super::super::{map, wire};
 use super::{bytes, recorded};
 use crate::testing::mutants;
 

@@ -3,10 +3,11 @@
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use supplier_client::{Blame, Retry, Safety, SupplierErrorKind as Kind, WireRequest, WireResponse};
+use supplier_platforms::duffel::errors;
 use travel_types::{Money, WarningCode};
 use vertical_kit::SupplierOffer;
 
-use super::super::{errors, map, wire};
+use super::super::{map, wire};
 use super::{bytes, folder, recorded, recorded_offer};
 use crate::testing::money;
 

@@ -1,10 +1,10 @@
 //! Duffel's error codes as one table: what each means for the caller, whose fault it is, and whether the
 //! same request may be made again. Codes and types: Duffel's API reference "Errors", and outcomes
-//! recorded by others (`WIRE` notes in `fixtures/README.md`).
+//! recorded by others (the notes in the flight adapter's `fixtures/README.md`).
 
 use supplier_client::{Blame, Retry, SupplierError, SupplierErrorKind as Kind, WireResponse};
 
-use super::wire::Errors;
+use super::answers::Errors;
 
 /// One row.
 struct Row {
@@ -269,7 +269,7 @@ fn by_status(status: u16) -> (Kind, Blame) {
 /// The error that an answer of 4xx states. `changes`: the request was to change something, so that an
 /// error of the airline's or of Duffel's own leaves the outcome open ("the order may still have been
 /// created on the airline's side").
-pub(super) fn failure(response: &WireResponse, changes: bool) -> SupplierError {
+pub fn failure(response: &WireResponse, changes: bool) -> SupplierError {
     let status = response.status.as_u16();
     let body: Option<Errors> = serde_json::from_slice(&response.body).ok();
     let Some(item) = body.and_then(|body| body.errors.into_iter().next()) else {
