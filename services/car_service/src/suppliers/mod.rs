@@ -12,7 +12,7 @@ use crate::CarSearch;
 pub(crate) type CarSupplier = Arc<dyn Searcher<CarSearch>>;
 
 /// The suppliers.
-pub(crate) const SUPPLIERS: &[Registration<CarSearch>] = &[Registration {
-    config: duffel_cars::defaults,
-    make: duffel_cars::configured,
-}];
+pub(crate) const SUPPLIERS: &[Registration<CarSearch>] = &[Registration::new(
+    duffel_cars::defaults,
+    duffel_cars::configured,
+)];
