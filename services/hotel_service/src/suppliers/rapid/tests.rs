@@ -99,10 +99,6 @@ fn cx() -> CallCx {
     CallCx::new(deadline, telemetry::Correlation::new())
 }
 
-fn reference() -> OrderId {
-    OrderId::new(&Clock::manual("2026-08-01T00:00:00Z".parse().unwrap()))
-}
-
 fn money(amount: &str, currency: &str) -> Money {
     Money::parse(amount, currency).unwrap()
 }
@@ -165,13 +161,13 @@ fn order_handle() -> Value {
 
 fn lookup(handle: Value) -> OrderLookup {
     OrderLookup {
-        reference: reference_kept(),
+        reference: reference(),
         handle,
         total: money("702.00", "CAD"),
     }
 }
 
-/// A reference that is the same throughout a test.
-fn reference_kept() -> OrderId {
+/// Our reference, the same in every test.
+fn reference() -> OrderId {
     "ord_0197f2b0c1a47d0e8f3a5b6c7d8e9f00".parse().unwrap()
 }

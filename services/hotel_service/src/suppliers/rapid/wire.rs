@@ -140,8 +140,6 @@ pub(super) struct DateRange {
 #[derive(Debug, Deserialize)]
 pub(super) struct Rate {
     #[serde(default, deserialize_with = "lenient")]
-    pub(super) id: Option<Literal>,
-    #[serde(default, deserialize_with = "lenient")]
     pub(super) status: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) available_rooms: Option<Literal>,

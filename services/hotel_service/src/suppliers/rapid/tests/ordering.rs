@@ -8,7 +8,7 @@ use vertical_kit::{OrderRequest, PlacedStatus, Supplier as _};
 
 use super::{
     EARLY, adapter, adapter_at, bytes, cx, example, guests, lookup, money, offer_of_two, read_at,
-    reference_kept, search,
+    reference, search,
 };
 use crate::model::HotelDetails;
 
@@ -17,7 +17,7 @@ const BOOK: &str = "POST /v3/itineraries";
 const RESUME: &str = "PUT /v3/itineraries/8999989898988";
 const READ: &str = "GET /v3/itineraries/8999989898988";
 const FIND: &str = "GET /v3/itineraries";
-/// All of `reference_kept`, as Rapid is given it.
+/// All of `reference`, as Rapid is given it.
 const OURS: &str = "01JZSB1GD4FM78YEJVDHYRX7R0";
 
 fn traveller(given_name: &str, born_on: &str) -> Traveller {
@@ -49,7 +49,7 @@ fn order_of(mut handle: Value, total: &str, travellers: Vec<Traveller>) -> Order
     handle["book"] =
         json!({"href": "/v3/itineraries?token=book", "expires": "2018-02-02T00:00:00Z"});
     OrderRequest {
-        reference: reference_kept(),
+        reference: reference(),
         handle,
         total: money(total, "CAD"),
         travellers,
