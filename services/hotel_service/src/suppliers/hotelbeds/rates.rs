@@ -105,7 +105,7 @@ pub(super) fn rate(
     if price.mandatory
         && stated
             .clone()
-            .last()
+            .next_back()
             .is_some_and(|last| last != price.total)
     {
         let message = "the penalties may be stated on the supplier's net price";

@@ -80,11 +80,6 @@ impl Stay {
             .map_err(|error| format!("total: {error}"))
     }
 
-    /// Whether a rate must be checked before the offer can be ordered.
-    pub(super) fn unchecked(&self) -> bool {
-        self.rates.iter().any(|rate| rate.recheck)
-    }
-
     /// The offer that it is, as of `now`.
     pub(super) fn offer(&self, now: Timestamp) -> Result<SupplierOffer, String> {
         let total = self.total()?;
@@ -188,7 +183,7 @@ impl Stay {
             .rates
             .iter()
             .flat_map(|rate| rate.penalties.iter().flatten());
-        let offset = written.filter_map(|penalty| penalty.offset).last();
+        let offset = written.filter_map(|penalty| penalty.offset).next_back();
         let offset = offset.and_then(|seconds| Offset::from_seconds(seconds).ok());
         offset.map_or(TimeZone::UTC, TimeZone::fixed)
     }
