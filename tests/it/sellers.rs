@@ -26,7 +26,8 @@ fn flights(ahead: i64) -> String {
 
 fn hotels(ahead: i64) -> String {
     format!(
-        "/api/v1/hotels/offers?destination=LON&check_in={}&check_out={}&rooms=1&adults=1&limit=100",
+        "/api/v1/hotels/offers?latitude=51.5&longitude=-0.13&radius_km=9&check_in={}&check_out={}\
+         &rooms=1&adults=1&limit=100",
         day(ahead),
         day(ahead + 2)
     )
@@ -282,7 +283,8 @@ async fn order_and_repeat(
     mode: &str,
     index: usize,
 ) -> (u16, String) {
-    let ahead = 10 + i64::try_from(index).unwrap();
+    // Four days apart: no two of them want the same room or car.
+    let ahead = 10 + 4 * i64::try_from(index).unwrap();
     let offer = offer_of(seller, agent, ahead).await;
     let key = format!("{mode}-{index}");
     let placed = place(seller, agent, &offer, &key, "Earhart").await;

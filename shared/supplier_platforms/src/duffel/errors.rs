@@ -30,7 +30,7 @@ const fn row(code: &'static str, kind: Kind, blame: Blame, retry: Again) -> Row 
     }
 }
 
-const TABLE: [Row; 37] = [
+const TABLE: [Row; 41] = [
     // The offer is no longer what it was.
     row(
         "offer_no_longer_available",
@@ -85,6 +85,31 @@ const TABLE: [Row; 37] = [
         "stale_airline_initiated_change_accept",
         Kind::Refused,
         Blame::Us,
+        Again::Never,
+    ),
+    // Cars. Duffel documents no codes of their own for them: these follow the words of its flights.
+    row(
+        "rate_unavailable",
+        Kind::SoldOut,
+        Blame::Supplier,
+        Again::Never,
+    ),
+    row(
+        "quote_expired",
+        Kind::OfferExpired,
+        Blame::Supplier,
+        Again::Never,
+    ),
+    row(
+        "booking_refused",
+        Kind::Refused,
+        Blame::Supplier,
+        Again::Never,
+    ),
+    row(
+        "booking_not_cancellable",
+        Kind::Refused,
+        Blame::Supplier,
         Again::Never,
     ),
     // Money.
