@@ -5,7 +5,7 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use supplier_client::tolerant::Literal;
-use travel_types::{LocalTime, Place, Warning, WarningCode};
+use travel_types::{LocalTime, Money, Place, Warning, WarningCode};
 
 use crate::model::{CarSearch, CarStop};
 
@@ -96,6 +96,12 @@ pub(crate) fn count(stated: Option<&Literal>) -> Option<u32> {
 /// A coordinate of at most so many degrees either way.
 pub(crate) fn degrees(stated: Option<&Literal>, most: f64) -> Option<f64> {
     stated?.number().filter(|degrees| degrees.abs() <= most)
+}
+
+/// What a cancellation quote remembers to come back, under `refund`.
+pub(crate) fn quoted_refund(quote: &Value) -> Result<Money, String> {
+    let refund = quote.get("refund").ok_or("the quote has no refund")?;
+    Money::deserialize(refund).map_err(|error| error.to_string())
 }
 
 /// A text that says something.

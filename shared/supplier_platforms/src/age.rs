@@ -15,11 +15,13 @@ pub(crate) fn made_at(order: OrderId) -> Timestamp {
         .unwrap_or(Timestamp::MIN)
 }
 
-/// Whether all entries are dated, none is younger than one before it, and the last is older than `since`:
-/// then nothing that follows can be of interest.
+/// Whether all entries are dated and prove to be in order, newest first, and the last is older than
+/// `since`: then nothing that follows can be of interest. Entries of one date alone prove no order.
 pub(crate) fn newest_first_down_to(dates: &[Option<Timestamp>], since: Timestamp) -> bool {
     let dates: Option<Vec<Timestamp>> = dates.iter().copied().collect();
     dates.is_some_and(|dates| {
-        dates.is_sorted_by(|a, b| a >= b) && dates.last().is_some_and(|last| *last < since)
+        dates.is_sorted_by(|a, b| a >= b)
+            && dates.first() > dates.last()
+            && dates.last().is_some_and(|last| *last < since)
     })
 }

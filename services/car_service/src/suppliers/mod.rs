@@ -1,5 +1,6 @@
 //! The suppliers of cars: one line each.
 
+pub mod amadeus_transfers;
 pub mod duffel_cars;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::CarSearch;
 pub(crate) type CarSupplier = Arc<dyn Searcher<CarSearch>>;
 
 /// The suppliers.
-pub(crate) const SUPPLIERS: &[Registration<CarSearch>] = &[Registration::new(
-    duffel_cars::defaults,
-    duffel_cars::configured,
-)];
+pub(crate) const SUPPLIERS: &[Registration<CarSearch>] = &[
+    Registration::new(amadeus_transfers::defaults, amadeus_transfers::configured),
+    Registration::new(duffel_cars::defaults, duffel_cars::configured),
+];

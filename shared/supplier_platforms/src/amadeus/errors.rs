@@ -47,7 +47,7 @@ const fn open(code: &'static str, title: &'static str, kind: Kind) -> Row {
     }
 }
 
-const TABLE: [Row; 43] = [
+const TABLE: [Row; 45] = [
     // Who we are. An expired token is renewed by the client before anybody sees this.
     row("38187", Kind::NotAuthorised, Blame::Us),
     row("38190", Kind::NotAuthorised, Blame::Us),
@@ -84,6 +84,14 @@ const TABLE: [Row; 43] = [
     // no booking. Where Amadeus is not sure it says so, see 25860.
     row("36870", Kind::Refused, Blame::Supplier),
     row("20", Kind::Refused, Blame::Supplier),
+    // Of transfers. UNABLE TO PROCESS - TIMEOUT has a code of its own, which leaves it open.
+    row("11", Kind::Refused, Blame::Supplier),
+    titled(
+        "10192",
+        "CANNOT PROCESS THE RESERVATION",
+        Kind::Refused,
+        Blame::Supplier,
+    ),
     // Money.
     row("1304", Kind::PaymentRefused, Blame::Supplier),
     row("34733", Kind::PaymentRefused, Blame::Supplier),
@@ -100,6 +108,16 @@ const TABLE: [Row; 43] = [
     open("25860", "", Kind::Unavailable),
     // The ticket failed, which comes after the record: that may be there.
     open("9112", "", Kind::Unavailable),
+];
+
+/// What transfers call ill-formed, inadmissible or missing in a request (the tables of 400s of
+/// `TransferSearch` and `TransferBook`): nothing was done.
+const INVALID: [&str; 51] = [
+    "391", "530", "531", "534", "693", "830", "1143", "1149", "1426", "1533", "1535", "1876",
+    "1929", "2038", "2323", "3337", "5095", "6323", "9385", "10479", "10578", "11041", "11257",
+    "12237", "12668", "12669", "13114", "15566", "23883", "24198", "25862", "27599", "28926",
+    "32800", "32803", "32804", "32949", "32986", "32987", "33891", "34120", "34497", "34499",
+    "34502", "34543", "34604", "34649", "37296", "37576", "38597", "45514",
 ];
 
 /// The body of an error.
@@ -136,6 +154,11 @@ impl Issue {
             .iter()
             .find(|row| row.code == code && title.contains(row.title))
     }
+
+    fn is_invalid(&self) -> bool {
+        let code = self.code.as_ref().map(Literal::as_str);
+        code.is_some_and(|code| INVALID.contains(&code))
+    }
 }
 
 /// What an answer without a readable code is, by status. None: a request that was to change something
@@ -169,6 +192,7 @@ pub fn failure(response: &WireResponse, changes: bool) -> SupplierError {
         .or_else(|| issues.iter().find(|issue| issue.code.is_some()));
     let (mut kind, blame, open) = match issue.and_then(Issue::row) {
         Some(row) => (row.kind, row.blame, row.open),
+        None if issue.is_some_and(Issue::is_invalid) => (Kind::InvalidRequest, Blame::Us, false),
         None => by_status(status),
     };
     if changes && open {

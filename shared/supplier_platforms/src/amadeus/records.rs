@@ -1,7 +1,8 @@
 //! Looking for a record by our own reference.
 //!
 //! What is documented: an order takes general remarks and an immediate queue placement, and gives both
-//! back (`FlightCreateOrders`, `remarks.general[].text`, `automatedProcess[]`). What is not: Amadeus
+//! back (`FlightCreateOrders`, `remarks.general[].text`, `automatedProcess[]`); an order of a transfer
+//! takes a note and gives it back (`TransferBook`, `transfers[].note`). What is not: Amadeus
 //! publishes no look-up by the buyer's reference. Enterprise offices list their queues
 //! (`GET /v1/office/queues/{queue}?category=`) and read a record by its locator
 //! (`GET …/by-reference?reference=&originSystemCode=GDS`); the shape of the list is not public. So it is
@@ -107,11 +108,16 @@ fn own_digits(text: &str) -> Option<String> {
     })
 }
 
-/// Which of our orders a record belongs to, by its general remarks.
+/// Which of our orders a record belongs to, by its general remarks, or by the note of a transfer.
 pub fn own_reference(record: &Value) -> Option<OrderId> {
-    let remarks = record.pointer("/remarks/general")?.as_array()?;
-    remarks.iter().find_map(|remark| {
-        let digits = own_digits(remark.get("text")?.as_str()?)?;
+    let list = |pointer: &str| record.pointer(pointer).and_then(Value::as_array);
+    let remarks = list("/remarks/general").into_iter().flatten();
+    let transfers = list("/transfers").into_iter().flatten();
+    let mut texts = remarks
+        .filter_map(|remark| remark.get("text"))
+        .chain(transfers.filter_map(|transfer| transfer.get("note")));
+    texts.find_map(|text| {
+        let digits = own_digits(text.as_str()?)?;
         format!("ord_{digits}").parse().ok()
     })
 }

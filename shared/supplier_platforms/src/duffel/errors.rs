@@ -30,7 +30,7 @@ const fn row(code: &'static str, kind: Kind, blame: Blame, retry: Again) -> Row 
     }
 }
 
-const TABLE: [Row; 41] = [
+const TABLE: [Row; 42] = [
     // The offer is no longer what it was.
     row(
         "offer_no_longer_available",
@@ -103,6 +103,12 @@ const TABLE: [Row; 41] = [
     row(
         "booking_refused",
         Kind::Refused,
+        Blame::Supplier,
+        Again::Never,
+    ),
+    row(
+        "payment_declined",
+        Kind::PaymentRefused,
         Blame::Supplier,
         Again::Never,
     ),

@@ -35,8 +35,8 @@ pub(super) fn offer(
     let mut warnings = Vec::new();
     let (total, base) = price(rental, &mut warnings)?;
     let details = details(rental, trip, shown.radius_km, total, base, &mut warnings)?;
-    if details.payment == CarPayment::Prepaid && !shown.has_card {
-        return Err("is paid with the order, and no card_id is configured to pay with".to_owned());
+    if details.payment == CarPayment::Guarantee && !shown.has_card {
+        return Err("must be guaranteed by a card, and no card_id is configured".to_owned());
     }
     let pickup = details.pickup.time.as_ref().map(|time| time.utc());
     Ok(SupplierOffer {
@@ -344,17 +344,18 @@ fn terms(rental: &wire::Rental) -> Vec<Term> {
     terms
 }
 
-/// What comes back by time, where the conditions say it in the one sentence that Duffel's own sample has:
-/// everything, until so many hours before pick-up. What it costs later is not told, so no term says it.
-/// Null when there is no such sentence, or when another condition speaks of cancelling too.
+/// What comes back by time, where the conditions say it in a sentence that is known: everything until so
+/// many hours before pick-up (Duffel's own sample), or nothing of what was paid with the order. What it
+/// costs after the free time is not told, so no term says it. Null when there is no such sentence, or when
+/// another condition speaks of cancelling too.
 pub(super) fn cancellation(
     rental: &wire::Rental,
     pickup: Timestamp,
     total: Money,
 ) -> Option<Vec<CancellationTerm>> {
     let says = |text: &Option<String>| {
-        let text = text.as_deref().unwrap_or_default();
-        text.to_ascii_lowercase().contains("cancel")
+        let text = text.as_deref().unwrap_or_default().to_ascii_lowercase();
+        text.contains("cancel") || text.contains("refund")
     };
     let mut about = rental
         .conditions
@@ -364,18 +365,21 @@ pub(super) fn cancellation(
     let (Some(only), None) = (about.next(), about.next()) else {
         return None;
     };
-    let free = free_until(only.text.as_deref()?)?;
-    let until = pickup.checked_sub(free).ok()?;
-    Some(vec![CancellationTerm {
-        until,
-        refund: total,
-    }])
+    let text = only.text.as_deref()?.trim().to_ascii_lowercase();
+    let text = text.strip_suffix('.').unwrap_or(&text);
+    let prepaid = rental.payment_type.as_deref() == Some("prepaid");
+    let (until, refund) = match free_until(text) {
+        Some(free) => (pickup.checked_sub(free).ok()?, total),
+        None if prepaid && text == "this rate is non-refundable" => {
+            (pickup, Money::zero(total.currency()))
+        }
+        None => return None,
+    };
+    Some(vec![CancellationTerm { until, refund }])
 }
 
-/// Reads `Free cancellation up to 24 hours before pickup.` and nothing else.
+/// Reads `free cancellation up to 24 hours before pickup` and nothing else.
 fn free_until(text: &str) -> Option<SignedDuration> {
-    let text = text.trim().to_ascii_lowercase();
-    let text = text.strip_suffix('.').unwrap_or(&text);
     let words: Vec<&str> = text.split_whitespace().collect();
     let [
         "free",

@@ -7,12 +7,13 @@
 //! Where it does not, a booking whose answer was lost cannot be looked for: that is an error, and never
 //! "there is no booking".
 //!
-//! **Money.** `total` is what the rental costs. Only a prepaid rate is charged with the order, to a card
-//! that is stored with Duffel (`card_id`); the library knows no payment from the balance. A postpaid or
-//! guaranteed one is paid at the desk, and `due_at_pickup` says so. Cancelling within the free time
-//! therefore brings back the whole total: it is paid back, or is no longer owed. Duffel tells no refund in
-//! money, so a quote is made from the conditions of the booking; outside the free time, or where the
-//! conditions are silent, what it costs is not known, and the quote is refused as not supported.
+//! **Money.** `total` is what the rental costs. Only a prepaid rate is charged with the order: to a card that
+//! is stored with Duffel (`card_id`), or, *assumed* as Duffel's Stays document it, from the balance where no
+//! `payment` is named. A postpaid or guaranteed one is paid at the desk, and `due_at_pickup` says so.
+//! Cancelling within the free time therefore brings back the whole total: it is paid back, or is no longer
+//! owed. Duffel tells no refund in money, so a quote is made from the conditions of the booking; outside the
+//! free time, or where the conditions are silent, what it costs is not known, and the quote is refused as
+//! not supported.
 //!
 //! A rate is quoted each time it is priced, and the kit prices right before it orders: what is ordered is
 //! the quote whose price was agreed to.
@@ -45,7 +46,7 @@ use vertical_kit::{
 use self::map::Shown;
 use super::CarSupplier;
 use crate::CarSearch;
-use crate::mapping::Trip;
+use crate::mapping::{Trip, quoted_refund};
 
 const NAME: &str = "duffel_cars";
 const BOOKINGS: &str = "/cars/bookings";
@@ -217,7 +218,7 @@ impl Supplier for DuffelCars {
             return Err(SupplierError::new(Kind::Refused, detail));
         }
         let now = self.clock.now();
-        let free = map::pickup(&booking, &trip)
+        let term = map::pickup(&booking, &trip)
             .and_then(|pickup| map::cancellation(&booking, pickup, order.total))
             .and_then(|terms| terms.into_iter().find(|term| term.until > now))
             .ok_or_else(|| {
@@ -225,10 +226,10 @@ impl Supplier for DuffelCars {
                 SupplierError::new(Kind::NotSupported, detail).with_sent(Sent::Answered)
             })?;
         Ok(CancellationQuote {
-            refund: free.refund,
+            refund: term.refund,
             refund_to: None,
-            expires_at: Some(free.until.min(self.clock.after(self.quote_life))),
-            handle: json!({ "booking_id": id }),
+            expires_at: Some(term.until.min(self.clock.after(self.quote_life))),
+            handle: json!({ "booking_id": id, "refund": term.refund }),
         })
     }
 
@@ -238,6 +239,7 @@ impl Supplier for DuffelCars {
         order: &OrderLookup,
         quote: &Value,
     ) -> Result<CancellationOutcome, SupplierError> {
+        let refund = quoted_refund(quote).map_err(ours)?;
         let id = text(quote, "booking_id").map_err(ours)?;
         let path = format!("{}/actions/cancel", booking_path(&id));
         let request = WireRequest::post("cancel", path, Safety::Unsafe);
@@ -247,9 +249,7 @@ impl Supplier for DuffelCars {
         if placed.status != PlacedStatus::Cancelled {
             return Err(response.unreadable("a cancelled booking is not marked as such"));
         }
-        Ok(CancellationOutcome::Cancelled {
-            refund: order.total,
-        })
+        Ok(CancellationOutcome::Cancelled { refund })
     }
 
     async fn find_cancellation(
@@ -258,12 +258,11 @@ impl Supplier for DuffelCars {
         order: &OrderLookup,
         quote: &Value,
     ) -> Result<CancellationOutcome, SupplierError> {
+        let refund = quoted_refund(quote).map_err(ours)?;
         let id = text(quote, "booking_id").map_err(ours)?;
         let (_, placed) = self.retrieve(cx, &id, order).await?;
         Ok(match placed.status {
-            PlacedStatus::Cancelled => CancellationOutcome::Cancelled {
-                refund: order.total,
-            },
+            PlacedStatus::Cancelled => CancellationOutcome::Cancelled { refund },
             PlacedStatus::Confirmed | PlacedStatus::Pending => CancellationOutcome::NotCancelled,
         })
     }

@@ -42,8 +42,8 @@ pub(super) fn booking(order: &OrderRequest, card_id: &str) -> Result<wire::NewBo
         .ok_or("an order without a driver")?;
     let payment_type = text(&order.handle, "payment_type")?;
     let with_card = payment_type != "postpaid" && !card_id.is_empty();
-    if payment_type == "prepaid" && !with_card {
-        return Err("no card_id is configured to pay with".to_owned());
+    if payment_type == "guarantee" && !with_card {
+        return Err("no card_id is configured to guarantee with".to_owned());
     }
     let own = |own: &Option<String>, contact: &str| own.clone().unwrap_or(contact.to_owned());
     Ok(wire::NewBooking {

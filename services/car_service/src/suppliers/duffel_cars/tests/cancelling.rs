@@ -15,6 +15,14 @@ fn ours(reference: OrderId) -> OrderLookup {
     lookup(reference, booked(), money("101.34", "GBP"))
 }
 
+/// What is remembered of a quote.
+fn quote_handle() -> Value {
+    json!({
+        "booking_id": "boo_0000Cx4Af0b5l45AT50eqO",
+        "refund": {"amount": "101.34", "currency": "GBP"},
+    })
+}
+
 fn cancelled(reference: OrderId) -> Value {
     let mut booking = booking_of(reference);
     booking["status"] = json!("cancelled");
@@ -33,6 +41,7 @@ async fn within_the_free_time_all_of_it_comes_back() {
     ]));
     let quote = cars.quote_cancellation(&cx(), &ours(own)).await.unwrap();
     assert_eq!(quote.refund, money("101.34", "GBP"));
+    assert_eq!(quote.handle, quote_handle());
     assert_eq!(
         quote.expires_at,
         Some(clock.after(Duration::from_secs(900)))
@@ -66,7 +75,7 @@ async fn a_booking_that_is_silent_about_cancelling_is_not_quoted() {
 #[tokio::test]
 async fn a_confirmed_cancellation_is_sent_once_and_believed_when_it_says_so() {
     let own = reference();
-    let quote = json!({"booking_id": "boo_0000Cx4Af0b5l45AT50eqO"});
+    let quote = quote_handle();
     let (cars, wire, _) = adapter(ScriptedWire::new(vec![(
         CANCEL,
         200,
@@ -95,7 +104,7 @@ async fn a_confirmed_cancellation_is_sent_once_and_believed_when_it_says_so() {
 #[tokio::test]
 async fn a_lost_cancellation_is_asked_of_the_booking() {
     let own = reference();
-    let quote = json!({"booking_id": "boo_0000Cx4Af0b5l45AT50eqO"});
+    let quote = quote_handle();
     let refund = money("101.34", "GBP");
     for (booking, outcome) in [
         (cancelled(own), CancellationOutcome::Cancelled { refund }),

@@ -62,7 +62,7 @@ async fn a_card_pays_what_is_prepaid_and_guarantees_what_is_guaranteed() {
     for (kind, card, sent) in [
         ("prepaid", "card_1", true),
         ("guarantee", "card_1", true),
-        ("guarantee", "", false),
+        ("prepaid", "", false),
         ("postpaid", "card_1", false),
     ] {
         let body = wrapped(&booking_of(reference()));
@@ -82,7 +82,7 @@ async fn what_cannot_be_ordered_is_refused_before_anything_is_sent() {
     let mut dearer = order(reference());
     dearer.total = money("111.34", "GBP");
     let mut unpaid = order(reference());
-    unpaid.handle["payment_type"] = json!("prepaid");
+    unpaid.handle["payment_type"] = json!("guarantee");
     let mut unquoted = order(reference());
     unquoted.handle.as_object_mut().unwrap().remove("quote_id");
     let mut driverless = order(reference());

@@ -112,7 +112,7 @@ async fn a_rate_that_cannot_be_told_truthfully_is_refused_with_its_reason() {
         ("total_currency", json!("XXX"), "currency"),
         ("payment_type", json!("later"), "payment_type"),
         ("payment_type", json!(null), "payment_type"),
-        ("payment_type", json!("prepaid"), "card_id"),
+        ("payment_type", json!("guarantee"), "card_id"),
         ("car", json!(null), "which car"),
         ("car", json!({"code": "  "}), "which car"),
     ] {
@@ -124,18 +124,24 @@ async fn a_rate_that_cannot_be_told_truthfully_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_prepaid_rate_is_shown_where_there_is_a_card() {
-    let mut prepaid = sample("search");
-    prepaid["rates"][0]["payment_type"] = json!("prepaid");
-    let wire = ScriptedWire::new(vec![("POST /cars/search", 200, wrapped(&prepaid))]);
-    let (mut cars, _, _) = adapter(wire);
-    cars.card_id = "card_1".to_owned();
-    let found = cars.search(&cx(), &henderson()).await.unwrap();
-    let details = details(&found.offers[0]);
-    assert_eq!(
-        (details.payment, details.due_at_pickup),
-        (CarPayment::Prepaid, None)
-    );
+async fn what_is_due_at_the_desk_depends_on_the_payment() {
+    for (kind, payment, due) in [
+        ("prepaid", CarPayment::Prepaid, None),
+        (
+            "guarantee",
+            CarPayment::Guarantee,
+            Some(money("101.34", "GBP")),
+        ),
+    ] {
+        let mut search = sample("search");
+        search["rates"][0]["payment_type"] = json!(kind);
+        let wire = ScriptedWire::new(vec![("POST /cars/search", 200, wrapped(&search))]);
+        let (mut cars, _, _) = adapter(wire);
+        cars.card_id = "card_1".to_owned();
+        let found = cars.search(&cx(), &henderson()).await.unwrap();
+        let details = details(&found.offers[0]);
+        assert_eq!((details.payment, details.due_at_pickup), (payment, due));
+    }
 }
 
 #[tokio::test]
@@ -323,6 +329,19 @@ async fn only_the_one_sentence_makes_a_term() {
 }
 
 #[tokio::test]
+async fn of_a_prepaid_rate_that_is_not_refundable_nothing_comes_back() {
+    for (kind, refund) in [("prepaid", Some("0.00")), ("postpaid", None)] {
+        let mut quote = sample("quote");
+        quote["payment_type"] = json!(kind);
+        quote["conditions"][0]["text"] = json!("This rate is non-refundable.");
+        let terms = priced(&quote).await.conditions.cancellation;
+        let told = terms.map(|terms| (terms[0].until.to_string(), terms[0].refund.amount()));
+        let wanted = refund.map(|refund| ("2026-05-27T18:00:00Z".to_owned(), refund.to_owned()));
+        assert_eq!(told, wanted);
+    }
+}
+
+#[tokio::test]
 async fn a_rate_that_is_gone_is_told_apart_from_one_that_failed() {
     for (status, body, kind) in [
         (
@@ -334,6 +353,11 @@ async fn a_rate_that_is_gone_is_told_apart_from_one_that_failed() {
             404,
             r#"{"errors":[{"type":"invalid_request_error","code":"not_found"}]}"#,
             Kind::NotFound,
+        ),
+        (
+            422,
+            r#"{"errors":[{"type":"invalid_state_error","code":"rate_unavailable"}]}"#,
+            Kind::SoldOut,
         ),
         (403, "Cars are not enabled", Kind::NotAuthorised),
         (503, "<html>", Kind::Unavailable),
