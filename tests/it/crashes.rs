@@ -4,9 +4,10 @@ use serde_json::json;
 use testkit::{Settings, Stack};
 use tokio::time::{Duration, Instant};
 
-use crate::{fresh_offer, order_of, search_path, settled};
+use crate::{DUFFEL_ALONE, fresh_offer, order_of, search_path, settled};
 
 const SOON: Settings<'_> = &[
+    DUFFEL_ALONE,
     ("flight_service", "order.deadline_ms", "1500"),
     ("flight_service", "settle.poll_ms", "50"),
     ("flight_service", "settle.first_ms", "100"),
@@ -93,7 +94,8 @@ async fn the_one_process_killed_forgets_neither_orders_nor_keys_nor_accounts() {
 
 #[tokio::test]
 async fn ctrl_c_ends_within_ten_seconds_though_a_supplier_hangs_and_the_order_is_settled_later() {
-    let mut stack = Stack::one_process(&[("flight_service", "order.deadline_ms", "30000")]).await;
+    let patient = ("flight_service", "order.deadline_ms", "30000");
+    let mut stack = Stack::one_process(&[DUFFEL_ALONE, patient]).await;
     let agent = stack.log_in("agent").await;
     let offer = fresh_offer(&agent, &search_path(62)).await;
     let fault =

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use testkit::{Client, Settings, Stack};
 use tokio::time::{Duration, Instant};
 
-use crate::{fresh_offer, in_both_sizes, order_of, search_path, settled};
+use crate::{DUFFEL_ALONE, fresh_offer, in_both_sizes, order_of, search_path, settled};
 
 /// Times shortened, so that a lost answer is told as pending soon and asked about soon.
 const SOON: Settings<'_> = &[
+    DUFFEL_ALONE,
     ("flight_service", "order.deadline_ms", "1500"),
     ("flight_service", "settle.poll_ms", "50"),
     ("flight_service", "settle.first_ms", "100"),
@@ -221,7 +222,7 @@ async fn a_caller_who_hangs_up_does_not_stop_an_order_half_way() {
 
 #[tokio::test]
 async fn a_supplier_that_is_down_is_told_in_time_and_without_internals() {
-    in_both_sizes(&[], async |stack| {
+    in_both_sizes(&[DUFFEL_ALONE], async |stack| {
         let traveller = stack.log_in("traveller").await;
         let offer = fresh_offer(&traveller, &search_path(43)).await;
         for mode in ["down", "error_503", "html", "truncated", "hang", "reset"] {

@@ -23,6 +23,9 @@ use testkit::{Client, Stack};
 use travel_types::Clock;
 use travel_types::jiff::{ToSpan as _, tz::TimeZone};
 
+/// Leaves Duffel alone among the suppliers of flights, for stories about its own outcomes.
+const DUFFEL_ALONE: (&str, &str, &str) = ("flight_service", "suppliers.amadeus.enabled", "false");
+
 /// A day that airlines sell, this many days ahead.
 fn day(ahead: i64) -> String {
     let today = Clock::system().now().to_zoned(TimeZone::UTC).date();

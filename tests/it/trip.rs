@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::{fresh_offer, in_both_sizes, order_of, search_path};
+use crate::{DUFFEL_ALONE, fresh_offer, in_both_sizes, order_of, search_path};
 
 #[tokio::test]
 async fn a_flight_is_searched_priced_ordered_read_and_cancelled_in_both_sizes() {
-    in_both_sizes(&[], async |stack| {
+    in_both_sizes(&[DUFFEL_ALONE], async |stack| {
         let traveller = stack.log_in("traveller").await;
         let agent = stack.log_in("agent").await;
         let found = traveller.get(&search_path(30)).await;
@@ -138,7 +138,7 @@ async fn a_family_of_three_ages_travels_and_the_infant_has_a_lap() {
 
 #[tokio::test]
 async fn documented_scenarios_have_their_documented_outcomes() {
-    in_both_sizes(&[], async |stack| {
+    in_both_sizes(&[DUFFEL_ALONE], async |stack| {
         let agent = stack.log_in("agent").await;
         let orders = "/api/v1/flights/orders";
         for (name, status, code) in [

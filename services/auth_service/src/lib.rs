@@ -42,7 +42,7 @@ pub fn service() -> ServiceSpec {
         name: "auth_service",
         access: Access::Gateway,
         config: vec![CONFIG.into()],
-        openapi: || routes::router().into_openapi(),
+        openapi: || service_kit::openapi::written(&routes::router().into_openapi()),
         build: |context| Box::pin(build(context)),
     }
 }

@@ -31,7 +31,7 @@ pub(crate) fn own() -> OpenApiRouter<Hotels> {
 }
 
 /// The service's document.
-pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
+pub(crate) fn openapi() -> serde_json::Value {
     vertical_kit::document(own(), VERTICAL, "HotelDetails")
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn openapi() -> utoipa::openapi::OpenApi {
 #[derive(utoipa::ToSchema)]
 #[serde(untagged)]
 #[allow(dead_code, reason = "describes the answer in the OpenAPI document")]
-enum HotelResult {
+enum SearchResult {
     Offer(Offer),
     Property(PropertyOffers),
 }
@@ -73,7 +73,7 @@ enum HotelResult {
         ("cursor" = Option<String>, Query, description = "`meta.next_cursor` of the page before."),
     ),
     responses(
-        (status = 200, description = "Offers, or hotels with their offers, best first.", body = Envelope<Vec<HotelResult>>, links(("get_offer" = (operation_id = "get_offer", parameters(("offer_id" = "$response.body#/data/0/id")))))),
+        (status = 200, description = "Offers, or hotels with their offers, best first.", body = Envelope<Vec<SearchResult>>, links(("get_offer" = (operation_id = "get_offer", parameters(("offer_id" = "$response.body#/data/0/id")))))),
         (status = 400, description = "An unknown or repeated parameter.", body = ErrorBody),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission offers:read is missing.", body = ErrorBody),

@@ -16,7 +16,7 @@ pub fn service() -> ServiceSpec {
             Cow::Borrowed(CONFIG_DEFAULT),
             Cow::Borrowed("[listen]\n# Port to listen on; 0 takes a free one.\nport = 8090\n"),
         ],
-        openapi: control::document,
+        openapi: || service_kit::openapi::written(&control::document()),
         build: |context| Box::pin(build(context)),
     }
 }

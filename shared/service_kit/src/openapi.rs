@@ -69,6 +69,11 @@ const HEADERS_TOO_LARGE: (&str, &str, &str) = (
     "The header fields are larger than allowed.",
 );
 
+/// A document as JSON.
+pub fn written(document: &utoipa::openapi::OpenApi) -> Value {
+    serde_json::to_value(document).unwrap_or_default()
+}
+
 /// Merges the documents of several services into one that describes the gateway. Components of one
 /// name must be equal; operation ids get the service's name in front, so that they are unique; every
 /// operation gets the answers that the gateway may give in its place.

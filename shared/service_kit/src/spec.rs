@@ -30,7 +30,7 @@ pub struct ServiceSpec {
     /// Who gets in.
     pub access: Access,
     /// Its part of the public interface.
-    pub openapi: fn() -> utoipa::openapi::OpenApi,
+    pub openapi: fn() -> serde_json::Value,
     /// Makes the running parts from the configuration.
     pub build: fn(Context) -> BoxFuture<Result<App, StartError>>,
 }

@@ -1,6 +1,8 @@
 //! The operations that every vertical has in common, as thin handlers with their OpenAPI words. A
 //! vertical nests them under its own path and adds its search.
 
+use std::collections::BTreeSet;
+
 use auth::Permission;
 use axum::extract::{OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
@@ -335,13 +337,10 @@ fn keyed(
     }
 }
 
-/// Completes the document of a vertical: every operation gets its tag, and `details` of offers and
-/// orders is described by the vertical's own component instead of as any object.
-pub fn complete(
-    mut document: utoipa::openapi::OpenApi,
-    tag: &str,
-    details: &str,
-) -> utoipa::openapi::OpenApi {
+/// Completes the document of a vertical: every operation gets its tag, `details` of offers and orders is
+/// described by the vertical's own component instead of as any object, and the components that hold such
+/// details get the vertical's name in front, e.g. `FlightOrder`: another vertical's are others.
+pub fn complete(mut document: utoipa::openapi::OpenApi, tag: &str, details: &str) -> Value {
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             operation.tags.get_or_insert_with(|| vec![tag.to_owned()]);
@@ -352,7 +351,75 @@ pub fn complete(
     for schema in schemas.flat_map(|components| components.schemas.values_mut()) {
         describe_details(schema, &own);
     }
-    document
+    let mut written = service_kit::openapi::written(&document);
+    let prefix = details.strip_suffix("Details").unwrap_or(details);
+    let names = dependent_on(&written, details);
+    rename(&mut written, &names, prefix);
+    written
+}
+
+const COMPONENT: &str = "#/components/schemas/";
+
+/// The names of the components that refer to `root`, themselves or through another.
+fn dependent_on(document: &Value, root: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::from([root.to_owned()]);
+    let schemas = document.pointer("/components/schemas");
+    let schemas = schemas.and_then(Value::as_object);
+    loop {
+        let more: Vec<String> = schemas
+            .into_iter()
+            .flatten()
+            .filter(|(name, schema)| !names.contains(*name) && refers(schema, &names))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if more.is_empty() {
+            names.remove(root);
+            return names;
+        }
+        names.extend(more);
+    }
+}
+
+/// Whether a schema names one of these components.
+fn refers(schema: &Value, names: &BTreeSet<String>) -> bool {
+    match schema {
+        Value::String(text) => text
+            .strip_prefix(COMPONENT)
+            .is_some_and(|name| names.contains(name)),
+        Value::Array(items) => items.iter().any(|item| refers(item, names)),
+        Value::Object(map) => map.values().any(|item| refers(item, names)),
+        _ => false,
+    }
+}
+
+fn rename(value: &mut Value, names: &BTreeSet<String>, prefix: &str) {
+    match value {
+        Value::String(text) => {
+            let name = text.strip_prefix(COMPONENT);
+            if let Some(name) = name.filter(|name| names.contains(*name)) {
+                *text = format!("{COMPONENT}{prefix}{name}");
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                rename(item, names, prefix);
+            }
+        }
+        Value::Object(map) => {
+            for item in map.values_mut() {
+                rename(item, names, prefix);
+            }
+            for name in names {
+                // Only components are objects that are named like components.
+                if map.get(name).is_some_and(Value::is_object)
+                    && let Some(schema) = map.remove(name)
+                {
+                    map.insert(format!("{prefix}{name}"), schema);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn describe_details(schema: &mut RefOr<Schema>, own: &RefOr<Schema>) {

@@ -286,7 +286,7 @@ async fn run(
     let spec = ServiceSpec {
         name: NAME,
         config: vec![vertical_kit::CONFIG.into()],
-        openapi: Document::openapi,
+        openapi: || service_kit::openapi::written(&Document::openapi()),
         access: Access::Gateway,
         build: |context| Box::pin(build(context)),
     };
