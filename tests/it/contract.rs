@@ -78,9 +78,12 @@ fn the_catalogue_and_the_document_name_the_same_operations() {
     let document = checked_in("interline");
     for path in document["paths"].as_object().unwrap().keys() {
         let pattern = path
-            .replace("/flights/", "/{vertical}/")
             .split('/')
-            .map(|part| if part.ends_with("_id}") { "{id}" } else { part })
+            .map(|part| match part {
+                "flights" | "hotels" | "cars" => "{vertical}",
+                part if part.ends_with("_id}") => "{id}",
+                part => part,
+            })
             .collect::<Vec<_>>()
             .join("/");
         let row = format!("path = \"{pattern}\"");
