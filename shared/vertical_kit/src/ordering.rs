@@ -269,7 +269,8 @@ impl Desk {
                     "supplier": order.supplier,
                     "supplier_code": failure.code,
                     "old": request.total,
-                    "new": now.map(|priced| priced.total),
+                    // A supplier that is asked for its price only by a new search tells no other.
+                    "new": now.map(|priced| priced.total).filter(|new| *new != request.total),
                 });
                 let refusal = supplier_failure(&order.supplier, &failure).details(details);
                 Err(Ended::Refused(refusal))

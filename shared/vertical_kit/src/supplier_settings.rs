@@ -20,14 +20,16 @@ pub struct SupplierSettings {
 }
 
 /// The default document of a supplier: the keys that all have, and its `own`, which are further lines of
-/// the table `[suppliers.<name>]` without its header.
+/// the table `[suppliers.<name>]` without its header. A supplier without a `base_url` is switched off
+/// until somebody gives it one and switches it on.
 pub fn defaults(name: &str, base_url: &str, timing: Timing, own: &str) -> String {
     let lag = timing.visibility_lag.as_millis();
     let longest = timing.longest_processing.as_millis();
+    let enabled = !base_url.is_empty();
     format!(
         "[suppliers.{name}]\n\
          # Whether the supplier is used.\n\
-         enabled = true\n\
+         enabled = {enabled}\n\
          # Where its interface is; a path prefix is kept.\n\
          base_url = \"{base_url}\"\n\
          # A finished order may be absent from the supplier's look-up for this long, in milliseconds.\n\

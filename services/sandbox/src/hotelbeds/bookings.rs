@@ -185,10 +185,13 @@ fn percent(value: &Value) -> Option<f64> {
 fn paxes(given: &Value, rate: &Rate) -> Result<Value, Problem> {
     let paxes = given.get("paxes").and_then(Value::as_array);
     let paxes = paxes.ok_or_else(|| Problem::request("The field paxes is mandatory"))?;
-    let named = |pax: &Value, part: &str| {
-        let text = pax.get(part).and_then(Value::as_str);
-        text.is_some_and(|text| !text.trim().is_empty())
+    let named = |pax: &Value| {
+        ["name", "surname"].iter().all(|part| {
+            let text = pax.get(part).and_then(Value::as_str);
+            text.is_some_and(|text| !text.trim().is_empty())
+        })
     };
+    let room_of = |pax: &Value| pax.get("roomId").and_then(Value::as_u64);
     let count = |kind: &str| {
         let of_kind = paxes
             .iter()
@@ -197,16 +200,17 @@ fn paxes(given: &Value, rate: &Rate) -> Result<Value, Problem> {
     };
     let children = u32::try_from(rate.occupancy.ages.len()).unwrap_or(0);
     let rooms = rate.occupancy.rooms;
-    let right = count("AD") == rate.occupancy.adults * rooms && count("CH") == children * rooms;
-    let known = |pax: &Value| {
-        let room = pax.get("roomId").and_then(Value::as_u64);
-        room.is_some_and(|room| (1..=u64::from(rooms)).contains(&room))
-    };
-    if !right
-        || !paxes
-            .iter()
-            .all(|pax| named(pax, "name") && named(pax, "surname") && known(pax))
-    {
+    // As recorded: a room of two is booked by the one guest who is named.
+    let led = (1..=u64::from(rooms)).all(|room| {
+        let leads = |pax: &Value| {
+            let adult = pax.get("type").and_then(Value::as_str) == Some("AD");
+            adult && named(pax) && room_of(pax) == Some(room)
+        };
+        paxes.iter().any(leads)
+    });
+    let fits = count("AD") <= rate.occupancy.adults * rooms && count("CH") == children * rooms;
+    let known = |pax: &Value| room_of(pax).is_some_and(|room| room <= u64::from(rooms));
+    if !led || !fits || !paxes.iter().all(known) {
         return Err(Problem::data(
             "The paxes do not match the occupancy of the rate",
         ));

@@ -95,14 +95,15 @@ pub(super) fn new_itinerary(
 ) -> Result<wire::NewItinerary, String> {
     let adult = |traveller: &&Traveller| traveller.age_on(memory.details.check_in) >= 18;
     let mut adults = order.travellers.iter().filter(adult);
+    // Rapid takes the name of each room's leader only; whoever else is named follows in the list.
+    let named = order.travellers.iter().filter(adult).count();
+    let mut spare = named.saturating_sub(memory.details.rooms.len());
     let mut rooms = Vec::with_capacity(memory.details.rooms.len());
     for room in &memory.details.rooms {
-        // The first adult of a room leads it; the others of that room follow in the list.
         let lead = adults.next().ok_or("a room without an adult")?;
         let others = usize::try_from(room.guests.adults.saturating_sub(1)).unwrap_or(0);
-        if adults.by_ref().take(others).count() < others {
-            return Err("fewer adults than the rooms were asked for".to_owned());
-        }
+        let skipped = adults.by_ref().take(others.min(spare)).count();
+        spare -= skipped;
         rooms.push(wire::Guest {
             given_name: lead.given_name.clone(),
             family_name: lead.family_name.clone(),
