@@ -40,7 +40,7 @@ pub(crate) async fn ids(
         let before = sightings.iter().take(index);
         let twin = before
             .filter(|other| other.is(sighting))
-            .map(|other| self::key(other))
+            .map(self::key)
             .find_map(|twin| known.get(&twin).or_else(|| fresh.get(&twin)).cloned());
         match (own, twin) {
             (None, None) => {

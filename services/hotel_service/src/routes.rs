@@ -40,7 +40,7 @@ pub(crate) fn openapi() -> serde_json::Value {
 #[serde(untagged)]
 #[allow(dead_code, reason = "describes the answer in the OpenAPI document")]
 enum SearchResult {
-    Offer(Offer),
+    Offer(Box<Offer>),
     Property(PropertyOffers),
 }
 

@@ -183,8 +183,7 @@ pub fn place(iata_code: &str) -> Option<Place> {
 /// airport that is its city's only one is the city's too.
 pub fn city_of(iata_code: &str) -> String {
     let cities = &table().cities;
-    let of =
-        |(_, _, _, airports): &&(_, _, _, Vec<_>)| airports.iter().any(|code| *code == iata_code);
+    let of = |(_, _, _, airports): &&(_, _, _, Vec<_>)| airports.contains(&iata_code);
     if cities.iter().any(|(code, ..)| *code == iata_code) {
         return iata_code.to_owned();
     }
