@@ -48,15 +48,7 @@ impl Assortment for Cars {
         let acriss = details.vehicle.acriss.as_deref()?;
         let company = details.company.name.to_lowercase();
         let stop = |stop: &crate::CarStop| json!([stop.name.to_lowercase(), stop.time]);
-        let terms = offer.conditions.cancellation.as_ref().map(|terms| {
-            let step = |term: &vertical_kit::CancellationTerm| {
-                json!([
-                    term.until,
-                    term.refund.minor() * 100 / offer.total.minor().max(1)
-                ])
-            };
-            terms.iter().map(step).collect::<Vec<_>>()
-        });
+        let terms = offer.terms_in_percent();
         let key = json!([
             details.kind,
             company,

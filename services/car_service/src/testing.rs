@@ -1,6 +1,5 @@
 //! What the tests of both adapters need.
 
-use supplier_client::scripted::ScriptedWire;
 use travel_types::{OrderId, Place};
 use vertical_kit::OrderLookup;
 
@@ -32,9 +31,4 @@ pub(crate) fn lookup(
         handle,
         total,
     }
-}
-
-/// A wire on which nothing is expected.
-pub(crate) fn silent() -> ScriptedWire {
-    ScriptedWire::new(Vec::<(&str, u16, String)>::new())
 }

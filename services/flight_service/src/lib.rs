@@ -8,8 +8,6 @@ mod ranking;
 mod routes;
 mod rules;
 pub mod suppliers;
-#[cfg(test)]
-mod testing;
 
 use std::sync::Arc;
 

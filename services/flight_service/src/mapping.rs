@@ -6,7 +6,7 @@ use serde_json::Value;
 use travel_types::jiff::civil::Date;
 use travel_types::jiff::{SignedDuration, Span, SpanRelativeTo};
 use travel_types::{Gender, Title, Traveller, Warning, WarningCode};
-pub(crate) use vertical_kit::mapping::{order_details, part, text};
+use vertical_kit::mapping::text;
 
 use crate::model::{Carrier, PassengerKind, Segment, Stop};
 

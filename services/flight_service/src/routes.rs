@@ -9,7 +9,7 @@ use travel_types::Place;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vertical_kit::{Offer, Shop, SupplierAccount};
+use vertical_kit::{CommonParams, Offer, SearchErrors, Shop, SupplierAccount};
 
 use crate::model::{FlightDetails, FlightSearch};
 use crate::query::SEARCHING;
@@ -57,21 +57,12 @@ pub(crate) fn openapi() -> serde_json::Value {
         ("infants" = Option<u32>, Query, minimum = 0, maximum = 9, description = "Below 2 years, at most one per adult."),
         ("cabin" = Option<crate::model::Cabin>, Query, description = "Class of service."),
         ("max_connections" = Option<u32>, Query, minimum = 0, maximum = 2, description = "Most changes of plane per direction, 0 to 2."),
-        ("currency" = Option<String>, Query, pattern = "^[A-Z]{3}$", description = "Shows prices also in this currency (ISO 4217), at a dated rate; `total` stays what the supplier charges."),
         ("sort" = Option<String>, Query, pattern = "^(price|-price|duration|departure)$", description = "`price` (default), `-price`, `duration` or `departure`."),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Offers per page, 1 to 100, 20 by default."),
-        ("cursor" = Option<String>, Query, description = "`meta.next_cursor` of the page before."),
+        CommonParams,
     ),
     responses(
         (status = 200, description = "Offers, best first.", body = Envelope<Vec<Offer>>, links(("get_offer" = (operation_id = "get_offer", parameters(("offer_id" = "$response.body#/data/0/id")))))),
-        (status = 400, description = "An unknown or repeated parameter.", body = ErrorBody),
-        (status = 401, description = "No valid credentials.", body = ErrorBody),
-        (status = 403, description = "The permission offers:read is missing.", body = ErrorBody),
-        (status = 410, description = "The search behind the cursor is over.", body = ErrorBody),
-        (status = 422, description = "A parameter breaks a rule.", body = ErrorBody),
-        (status = 502, description = "No supplier gave a usable answer.", body = ErrorBody),
-        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
-        (status = 504, description = "No supplier answered in time.", body = ErrorBody),
+        SearchErrors,
     )
 )]
 async fn search_offers(

@@ -302,11 +302,7 @@ mod tests {
     fn wrong(query: &str) -> Vec<String> {
         let error = read(query).err().unwrap();
         assert_eq!(error.status(), 422);
-        let fields = error
-            .entries()
-            .iter()
-            .map(|entry| entry.field.clone().unwrap());
-        fields.collect()
+        testkit::adapters::fields(&error)
     }
 
     #[test]

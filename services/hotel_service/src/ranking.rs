@@ -127,15 +127,7 @@ impl Assortment for Hotels {
             .iter()
             .map(|room| json!([words(&room.name), room.guests]))
             .collect();
-        let terms = offer.conditions.cancellation.as_ref().map(|terms| {
-            let step = |term: &vertical_kit::CancellationTerm| {
-                json!([
-                    term.until,
-                    term.refund.minor() * 100 / offer.total.minor().max(1)
-                ])
-            };
-            terms.iter().map(step).collect::<Vec<_>>()
-        });
+        let terms = offer.terms_in_percent();
         let property = details.property.id;
         let key = json!([property, rooms, details.board, details.payment, terms]);
         (!property.is_empty()).then(|| key.to_string())

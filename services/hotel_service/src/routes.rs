@@ -2,12 +2,11 @@
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use service_kit::openapi::ErrorBody;
 use service_kit::{ApiError, Caller, Cx, Envelope};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vertical_kit::{Offer, Shop, SupplierAccount};
+use vertical_kit::{CommonParams, Offer, SearchErrors, Shop, SupplierAccount};
 
 use crate::model::{HotelDetails, HotelSearch, PropertyOffers};
 use crate::query::SEARCHING;
@@ -66,22 +65,13 @@ enum SearchResult {
         ("stars_min" = Option<f64>, Query, minimum = 0.5, maximum = 5, description = "Only hotels with at least so many stars."),
         ("free_cancellation" = Option<bool>, Query, description = "Only rates that can still be cancelled without cost."),
         ("board" = Option<crate::model::Board>, Query, description = "Only rates with exactly these meals."),
-        ("currency" = Option<String>, Query, pattern = "^[A-Z]{3}$", description = "Shows prices also in this currency (ISO 4217), at a dated rate; `total` stays what the supplier charges."),
         ("sort" = Option<String>, Query, pattern = "^(price|-price|stars|distance)$", description = "`price` (default), `-price`, `stars` (most first) or `distance`."),
         ("group_by" = Option<String>, Query, pattern = "^property$", description = "`property`: one entry per hotel, with its rates."),
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Entries per page, 1 to 100, 20 by default."),
-        ("cursor" = Option<String>, Query, description = "`meta.next_cursor` of the page before."),
+        CommonParams,
     ),
     responses(
         (status = 200, description = "Offers, or hotels with their offers, best first.", body = Envelope<Vec<SearchResult>>, links(("get_offer" = (operation_id = "get_offer", parameters(("offer_id" = "$response.body#/data/0/id")))))),
-        (status = 400, description = "An unknown or repeated parameter.", body = ErrorBody),
-        (status = 401, description = "No valid credentials.", body = ErrorBody),
-        (status = 403, description = "The permission offers:read is missing.", body = ErrorBody),
-        (status = 410, description = "The search behind the cursor is over.", body = ErrorBody),
-        (status = 422, description = "A parameter breaks a rule.", body = ErrorBody),
-        (status = 502, description = "No supplier gave a usable answer.", body = ErrorBody),
-        (status = 503, description = "A part of the system is down or overloaded.", body = ErrorBody),
-        (status = 504, description = "No supplier answered in time.", body = ErrorBody),
+        SearchErrors,
     )
 )]
 async fn search_offers(

@@ -23,6 +23,7 @@ mod hotels;
 mod inventory;
 mod journal;
 mod pictures;
+mod query;
 mod rapid;
 mod rates;
 mod scenario;

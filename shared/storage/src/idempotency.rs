@@ -3,7 +3,6 @@
 //! protects; the answer is stored with the result. Follows draft-ietf-httpapi-idempotency-key-header
 //! (409 while running, 422 for another request) and keys are scoped to caller and route.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -236,15 +235,7 @@ pub fn fingerprint(method: &str, path: &str, body: &[u8]) -> String {
     for part in [method.as_bytes(), b"\n", path.as_bytes(), b"\n", body] {
         context.update(part);
     }
-    hex(context.finish().as_ref())
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(context.finish())
 }
 
 async fn find(tx: &mut Tx, key: &IdempotencyKey) -> Result<Option<AnyRow>, StoreError> {

@@ -5,7 +5,6 @@ use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::Row;
 
 use crate::error::code_of;
-use crate::idempotency::hex;
 use crate::{Db, Engine, StoreError, Tx};
 
 /// One step of a schema.
@@ -81,7 +80,7 @@ impl Db {
 }
 
 async fn apply(tx: &mut Tx, set: &'static str, migration: &Migration) -> Result<(), StoreError> {
-    let checksum = hex(digest(&SHA256, migration.sql.as_bytes()).as_ref());
+    let checksum = hex::encode(digest(&SHA256, migration.sql.as_bytes()));
     let applied = sqlx::query(
         "SELECT checksum FROM schema_migrations WHERE migration_set = $1 AND version = $2",
     )

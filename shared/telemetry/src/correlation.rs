@@ -1,7 +1,6 @@
 //! The ids that tie together what one request caused: `X-Request-Id` for people, and W3C
 //! `traceparent` for tracing systems.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -53,7 +52,7 @@ impl Correlation {
 
     /// The trace id as 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
-        hex(&self.trace_id)
+        hex::encode(self.trace_id)
     }
 
     /// Sets both headers on an outgoing request.
@@ -62,7 +61,11 @@ impl Correlation {
             headers.insert(REQUEST_ID, value);
         }
         let flags = if self.sampled { "01" } else { "00" };
-        let traceparent = format!("00-{}-{}-{flags}", hex(&self.trace_id), hex(&self.span_id));
+        let traceparent = format!(
+            "00-{}-{}-{flags}",
+            hex::encode(self.trace_id),
+            hex::encode(self.span_id)
+        );
         if let Ok(value) = HeaderValue::from_str(&traceparent) {
             headers.insert(TRACEPARENT, value);
         }
@@ -83,7 +86,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
 }
 
 fn new_request_id() -> String {
-    format!("req_{}", hex(&rand::random::<[u8; 12]>()))
+    format!("req_{}", hex::encode(rand::random::<[u8; 12]>()))
 }
 
 fn is_request_id(text: &str) -> bool {
@@ -107,24 +110,11 @@ fn parse_traceparent(text: &str) -> Option<([u8; 16], bool)> {
     (trace != [0; 16] && span != [0; 8]).then_some((trace, flags[0] & 1 == 1))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let lower = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    if text.len() != N * 2 || !text.bytes().all(lower) {
-        return None;
-    }
     let mut bytes = [0; N];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    Some(bytes)
+    let read = text.bytes().all(lower) && hex::decode_to_slice(text, &mut bytes).is_ok();
+    read.then_some(bytes)
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use service_kit::ApiError;
 use supplier_client::CallCx;
+use supplier_client::scripted::ScriptedWire;
 use tokio::time::Instant;
 use travel_types::{Clock, Money, OrderId, Traveller};
 
@@ -34,10 +36,21 @@ pub fn traveller(fields: Value) -> Traveller {
     serde_json::from_value(person).unwrap()
 }
 
+/// A wire on which nothing is expected.
+pub fn silent() -> ScriptedWire {
+    ScriptedWire::new(Vec::<(&str, u16, String)>::new())
+}
+
+/// The fields that an error of our own interface names, in their order.
+pub fn fields(error: &ApiError) -> Vec<String> {
+    let entries = error.entries().iter();
+    entries.filter_map(|entry| entry.field.clone()).collect()
+}
+
 /// JSON pointers of everything in a body.
 fn places(body: &Value, at: &str, found: &mut Vec<String>) {
     let mut inside = |key: &str, value: &Value| {
-        let at = format!("{at}/{key}");
+        let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
         found.push(at.clone());
         places(value, &at, found);
     };
@@ -61,15 +74,18 @@ pub fn mutants(body: &Value) -> Vec<(String, String)> {
         json!(true),
         json!(7),
         json!(-1),
-        json!(12.5),
+        json!(99.005),
         json!(u64::MAX),
         json!(""),
         json!("x"),
+        json!("USD"),
+        json!("-1.00"),
         json!("NaN"),
         json!("2026-02-30T25:00:00"),
         json!([]),
         json!([null]),
         json!({}),
+        json!({"a": {"b": []}}),
         json!("9".repeat(40)),
     ];
     let mut texts = Vec::new();
@@ -82,7 +98,9 @@ pub fn mutants(body: &Value) -> Vec<(String, String)> {
         let (parent, key) = place.rsplit_once('/').unwrap();
         let mut mutant = body.clone();
         match mutant.pointer_mut(parent).unwrap() {
-            Value::Object(fields) => drop(fields.remove(key)),
+            Value::Object(fields) => {
+                drop(fields.remove(&key.replace("~1", "/").replace("~0", "~")))
+            }
             Value::Array(entries) => drop(entries.remove(key.parse().unwrap())),
             _ => unreachable!("only these have places"),
         }

@@ -31,7 +31,7 @@ pub use offers::{CancellationTerm, Conditions, Offer, PriceChange, RepricedOffer
 pub use orders::{HistoryEntry, NewOrder, Order, OrderStatus};
 pub use quotes::{Cancellation, CancellationStatus};
 pub use search::{Items, SearchPage, SupplierAccount};
-pub use searching::{Searching, Wanted};
+pub use searching::{CommonParams, SearchErrors, Searching, Wanted};
 pub use supplier::{
     CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
     PlacedStatus, Searcher, Supplier, Timing,

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use supplier_client::{Sent, SupplierError, SupplierErrorKind};
 use travel_types::{Money, MoneyError, Warning, WarningCode};
 
 /// One part of a price: kept if it can be, else left out with a warning at `path`.
@@ -54,4 +55,10 @@ pub fn text(handle: &Value, key: &str) -> Result<String, String> {
         .and_then(Value::as_str)
         .map(str::to_owned)
         .ok_or_else(|| format!("the handle has no {key}"))
+}
+
+/// A mistake of ours, before anything was sent: what was kept, or what we were given, cannot be made into
+/// a request.
+pub fn ours(detail: impl Into<String>) -> SupplierError {
+    SupplierError::new(SupplierErrorKind::InvalidRequest, detail).with_sent(Sent::No)
 }

@@ -64,6 +64,20 @@ pub struct Offer {
     pub details: Value,
 }
 
+impl Offer {
+    /// The terms of cancelling as they compare with those of an offer of another price: until when, and
+    /// how many percent of the total come back. Nothing where the supplier does not say.
+    pub fn terms_in_percent(&self) -> Option<Vec<(Timestamp, i64)>> {
+        let terms = self.conditions.cancellation.as_ref()?;
+        let total = i128::from(self.total.minor().max(1));
+        let step = |term: &CancellationTerm| {
+            let percent = i128::from(term.refund.minor()) * 100 / total;
+            (term.until, i64::try_from(percent).unwrap_or(i64::MAX))
+        };
+        Some(terms.iter().map(step).collect())
+    }
+}
+
 /// An offer as its supplier sees it now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RepricedOffer {

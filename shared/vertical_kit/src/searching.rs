@@ -4,6 +4,7 @@ use auth::Permission;
 use axum::response::Response;
 use http::StatusCode;
 use service_kit::error::codes;
+use service_kit::openapi::ErrorBody;
 use service_kit::{ApiError, Caller, Cx, Params, whole};
 use travel_types::{Clock, Currency};
 
@@ -120,4 +121,49 @@ fn read<Q>(
 fn one_of(names: impl Iterator<Item = &'static str>) -> String {
     let names: Vec<&str> = names.collect();
     format!("must be one of {}", names.join(", "))
+}
+
+/// The parameters that every search takes, for the document of a vertical's search.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes the question in the OpenAPI document")]
+pub struct CommonParams {
+    /// Shows prices also in this currency (ISO 4217), at a dated rate; `total` stays what the supplier
+    /// charges.
+    #[param(pattern = "^[A-Z]{3}$")]
+    currency: Option<String>,
+    /// Entries per page, 1 to 100, 20 by default.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+    /// `meta.next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// How every search fails, for the document of a vertical's search.
+#[derive(utoipa::IntoResponses)]
+pub enum SearchErrors {
+    /// An unknown or repeated parameter.
+    #[response(status = 400)]
+    Malformed(ErrorBody),
+    /// No valid credentials.
+    #[response(status = 401)]
+    Unauthenticated(ErrorBody),
+    /// The permission offers:read is missing.
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// The search behind the cursor is over.
+    #[response(status = 410)]
+    CursorExpired(ErrorBody),
+    /// A parameter breaks a rule.
+    #[response(status = 422)]
+    Invalid(ErrorBody),
+    /// No supplier gave a usable answer.
+    #[response(status = 502)]
+    SuppliersFailed(ErrorBody),
+    /// A part of the system is down or overloaded.
+    #[response(status = 503)]
+    Unavailable(ErrorBody),
+    /// No supplier answered in time.
+    #[response(status = 504)]
+    SuppliersTooSlow(ErrorBody),
 }

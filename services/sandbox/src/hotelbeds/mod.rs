@@ -163,8 +163,7 @@ impl Hotelbeds {
         (0..=WINDOW).any(|off| {
             [now - off, now + off].iter().any(|second| {
                 let hash = digest(&SHA256, format!("{key}{key}_secret{second}").as_bytes());
-                let wanted = hash.as_ref().iter().map(|byte| format!("{byte:02x}"));
-                wanted.collect::<String>() == signature
+                hex::encode(hash) == signature
             })
         })
     }

@@ -149,11 +149,7 @@ impl Rapid {
         let now = self.office.clock.now().as_second();
         let secret = format!("{key}_secret");
         let hash = digest(&SHA512, format!("{key}{secret}{stamp}").as_bytes());
-        let wanted: String = hash
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let wanted = hex::encode(hash);
         let seconds = stamp.parse::<i64>().ok();
         let timely = seconds.is_some_and(|at| now.abs_diff(at) <= WINDOW.unsigned_abs());
         if key.starts_with("rapid_") && timely && signature.eq_ignore_ascii_case(&wanted) {

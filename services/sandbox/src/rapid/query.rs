@@ -5,24 +5,23 @@ use serde_json::Value;
 
 use super::answer::{Problem, field, wrong};
 use super::rates;
+use crate::query;
 
 /// The query of a request, decoded; a name may come several times.
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Query(query::Query);
 
 impl Query {
     pub(crate) fn parse(query: Option<&str>) -> Self {
-        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        Self(pairs.into_owned().collect())
+        Self(query::Query::parse(query))
     }
 
     /// The first value with this name that is not empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).find(|value| !value.is_empty())
+        self.0.filled(name)
     }
 
     pub(crate) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        let pairs = self.0.iter().filter(move |(key, _)| key == name);
-        pairs.map(|(_, value)| value.as_str())
+        self.0.all(name)
     }
 
     /// A parameter that must be there.

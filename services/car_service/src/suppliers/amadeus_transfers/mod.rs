@@ -40,7 +40,7 @@ use supplier_platforms::amadeus::records::{Queue, Records, own_reference};
 use supplier_platforms::amadeus::{self as platform, Amadeus, Data};
 use travel_types::jiff::Timestamp;
 use travel_types::{Clock, OrderId};
-use vertical_kit::mapping::text;
+use vertical_kit::mapping::{ours, text};
 use vertical_kit::supplier_settings::{self, SupplierSettings};
 use vertical_kit::{
     CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
@@ -113,11 +113,6 @@ pub(super) fn configured(
         Duration::from_secs(offer_life),
         Duration::from_secs(context.settings.get("quotes.life_s")?),
     ))))
-}
-
-/// A mistake of ours: what we kept cannot be made into a request.
-fn ours(detail: String) -> SupplierError {
-    SupplierError::new(Kind::InvalidRequest, detail).with_sent(Sent::No)
 }
 
 /// What a refused order says of its offer: Amadeus has no codes of their own for it.

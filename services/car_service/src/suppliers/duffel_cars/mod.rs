@@ -36,7 +36,7 @@ use supplier_client::{
 };
 use supplier_platforms::duffel::{self as platform, Data, Duffel, read};
 use travel_types::{Clock, OrderId};
-use vertical_kit::mapping::text;
+use vertical_kit::mapping::{ours, text};
 use vertical_kit::supplier_settings::{self, SupplierSettings};
 use vertical_kit::{
     CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
@@ -88,11 +88,6 @@ pub(super) fn configured(
         card_id: context.settings.get("suppliers.duffel_cars.card_id")?,
         quote_life: Duration::from_secs(context.settings.get("quotes.life_s")?),
     })))
-}
-
-/// A mistake of ours: what we kept cannot be made into a request.
-fn ours(detail: String) -> SupplierError {
-    SupplierError::new(Kind::InvalidRequest, detail).with_sent(Sent::No)
 }
 
 fn booking_path(id: &str) -> String {

@@ -8,13 +8,12 @@ use travel_types::jiff::civil::{Date, DateTime};
 use travel_types::jiff::tz::TimeZone;
 use travel_types::jiff::{Timestamp, ToSpan as _};
 use travel_types::{LocalTime, Money, Place, Warning, WarningCode};
+use vertical_kit::mapping::order_details;
 use vertical_kit::{Conditions, PlacedOrder, PlacedStatus, SupplierOffer};
 
 use super::prices::{Prices, prices, total};
 use super::wire;
-use crate::mapping::{
-    check_connection, check_duration, check_times, iso_duration, order_details, seller,
-};
+use crate::mapping::{check_connection, check_duration, check_times, iso_duration, seller};
 use crate::model::{
     BagWeight, Baggage, Cabin, Carrier, FlightDetails, Passenger, PassengerKind, Segment, Slice,
     Stop, WeightUnit,

@@ -46,7 +46,7 @@ use self::map::Names;
 use self::requests::Terms;
 use super::FlightSupplier;
 use crate::FlightSearch;
-use crate::mapping::text;
+use vertical_kit::mapping::{ours, text};
 
 const NAME: &str = "amadeus";
 const ORDERS: &str = "/v1/booking/flight-orders";
@@ -105,11 +105,6 @@ pub(super) fn configured(
         max_offers,
         Duration::from_secs(life),
     ))))
-}
-
-/// A mistake of ours: what we kept cannot be made into a request.
-fn ours(detail: String) -> SupplierError {
-    SupplierError::new(Kind::InvalidRequest, detail).with_sent(Sent::No)
 }
 
 /// The offer goes back to Amadeus as Amadeus wrote it: that its data are invalid (4926, "No fare

@@ -4,7 +4,7 @@
 use travel_types::{Currency, Money, Warning, WarningCode};
 
 use super::wire;
-use crate::mapping::part;
+use vertical_kit::mapping::part;
 
 /// Total, base and taxes of an offer.
 pub(super) struct Prices {

@@ -8,8 +8,9 @@ use travel_types::{Document, Gender, Traveller};
 use vertical_kit::OrderRequest;
 
 use super::wire;
-use crate::mapping::{Seat, gender, seats, text};
+use crate::mapping::{Seat, gender, seats};
 use crate::model::{Cabin, FlightSearch};
+use vertical_kit::mapping::text;
 
 /// What is fixed about every order.
 #[derive(Clone, Debug)]

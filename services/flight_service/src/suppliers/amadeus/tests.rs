@@ -22,7 +22,7 @@ use vertical_kit::{OrderLookup, OrderRequest, SupplierOffer, Timing};
 use super::map::{self, Names};
 use super::requests::Terms;
 use super::{AmadeusFlights, wire};
-use crate::testing::{money, traveller};
+use testkit::adapters::{money, traveller};
 
 /// An example of the specification, byte for byte.
 fn bytes(name: &str) -> Vec<u8> {

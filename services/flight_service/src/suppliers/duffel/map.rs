@@ -6,12 +6,11 @@ use supplier_platforms::duffel::remember;
 use travel_types::jiff::Timestamp;
 use travel_types::jiff::tz::TimeZone;
 use travel_types::{LocalTime, Money, Place, Warning, WarningCode};
+use vertical_kit::mapping::{order_details, part};
 use vertical_kit::{CancellationTerm, Conditions, PlacedOrder, PlacedStatus, SupplierOffer};
 
 use super::wire;
-use crate::mapping::{
-    check_connection, check_duration, check_times, iso_duration, order_details, part, seller,
-};
+use crate::mapping::{check_connection, check_duration, check_times, iso_duration, seller};
 use crate::model::{
     Baggage, Cabin, Carrier, FlightDetails, Passenger, PassengerKind, Segment, Slice, Stop,
 };

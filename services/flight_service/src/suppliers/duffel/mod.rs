@@ -19,8 +19,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use service_kit::{Context, StartError};
 use supplier_client::{
-    CallCx, Safety, SupplierError, SupplierErrorKind, SupplierMetrics, WireRequest, WireResponse,
-    path_segment,
+    CallCx, Safety, SupplierError, SupplierMetrics, WireRequest, WireResponse, path_segment,
 };
 use supplier_platforms::duffel::{self as platform, Duffel, PAGE};
 use tokio::time::Instant;
@@ -33,7 +32,7 @@ use vertical_kit::{
 
 use super::FlightSupplier;
 use crate::FlightSearch;
-use crate::mapping::text;
+use vertical_kit::mapping::{ours, text};
 
 const NAME: &str = "duffel";
 
@@ -65,12 +64,6 @@ pub(super) fn configured(
         platform: Duffel::connect(context, metrics, &settings, NAME)?,
         timing: settings.timing,
     })))
-}
-
-/// A mistake of ours: what we kept cannot be made into a request.
-fn ours(detail: String) -> SupplierError {
-    SupplierError::new(SupplierErrorKind::InvalidRequest, detail)
-        .with_sent(supplier_client::Sent::No)
 }
 
 /// Adds each offer of a list, or the reason why it is left out.

@@ -5,8 +5,9 @@ use travel_types::{Gender, Title, Traveller};
 use vertical_kit::OrderRequest;
 
 use super::wire;
-use crate::mapping::{gender, seats, text};
+use crate::mapping::{gender, seats};
 use crate::model::{Cabin, FlightSearch, PassengerKind};
+use vertical_kit::mapping::text;
 
 /// The body of an offer request.
 pub(super) fn offer_request(search: &FlightSearch) -> wire::OfferRequest {

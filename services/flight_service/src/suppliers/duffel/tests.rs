@@ -16,7 +16,7 @@ use travel_types::OrderId;
 use vertical_kit::OrderLookup;
 
 use super::DuffelFlights;
-use crate::testing::money;
+use testkit::adapters::money;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/suppliers/duffel/fixtures")

@@ -33,6 +33,7 @@ use supplier_client::{
 use travel_types::jiff::tz::TimeZone;
 use travel_types::jiff::{Span, Timestamp};
 use travel_types::{Clock, Money, OrderId};
+use vertical_kit::mapping::ours;
 use vertical_kit::supplier_settings::{self, SupplierSettings};
 use vertical_kit::{
     CancellationOutcome, CancellationQuote, Found, OrderLookup, OrderRequest, PlacedOrder,
@@ -104,11 +105,6 @@ pub(super) fn configured(
         },
         rate_life: Duration::from_secs(context.settings.get(&key("rate_life_s"))?),
     })))
-}
-
-/// A mistake of ours: what we kept cannot be made into a request.
-fn ours(detail: impl std::fmt::Display) -> SupplierError {
-    SupplierError::new(SupplierErrorKind::InvalidRequest, detail.to_string()).with_sent(Sent::No)
 }
 
 /// The offer that a handle remembers.

@@ -1,8 +1,6 @@
 //! Who we are: key and a signature of key, secret and second, made anew for each attempt. Source:
 //! `X-Signature` in the vendor's OpenAPI document, and hotelbeds-go `hotelbeds.go`.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,11 +21,7 @@ impl Signer for Account {
             request.now.as_second()
         );
         let hash = digest(&SHA256, signed.as_bytes());
-        let signature = hash.as_ref().iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let signature = hex::encode(hash);
         let value = |text: &str| {
             HeaderValue::from_str(text).map_err(|_| {
                 let detail = "the API key cannot stand in a header";

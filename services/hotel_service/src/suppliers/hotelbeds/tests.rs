@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use supplier_client::Transport;
 use supplier_client::scripted::ScriptedWire;
-use supplier_client::{CallCx, Transport};
-use tokio::time::Instant;
-use travel_types::{Clock, Money, OrderId};
+use testkit::adapters::{cx, money, silent};
+use travel_types::{Clock, OrderId};
 use vertical_kit::{Found, OrderLookup, Searcher as _, Timing};
 
 use super::requests::Limits;
@@ -61,21 +61,8 @@ fn adapter(wire: ScriptedWire) -> (Hotelbeds, Arc<ScriptedWire>) {
     (hotelbeds, wire)
 }
 
-fn nothing() -> ScriptedWire {
-    ScriptedWire::new(Vec::<(&str, u16, String)>::new())
-}
-
-fn cx() -> CallCx {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    CallCx::new(deadline, telemetry::Correlation::new())
-}
-
 fn reference() -> OrderId {
     OrderId::new(&Clock::manual("2024-02-23T20:31:00Z".parse().unwrap()))
-}
-
-fn money(amount: &str, currency: &str) -> Money {
-    Money::parse(amount, currency).unwrap()
 }
 
 fn guests(adults: u32, ages: &[u32]) -> Guests {

@@ -36,8 +36,7 @@ use caching::{Cache, CacheOptions};
 use serde_json::Value;
 use service_kit::{Context, Profile, StartError};
 use supplier_client::{
-    Auth, CallCx, Sent, SupplierError, SupplierErrorKind, SupplierMetrics, Transport, WireRequest,
-    WireResponse, by_status,
+    Auth, CallCx, SupplierError, SupplierMetrics, Transport, WireRequest, WireResponse, by_status,
 };
 use travel_types::Clock;
 use vertical_kit::supplier_settings::{self, SupplierSettings};
@@ -162,11 +161,6 @@ impl Terms {
             },
         })
     }
-}
-
-/// A mistake of ours: what we kept cannot be made into a request.
-fn ours(detail: impl Into<String>) -> SupplierError {
-    SupplierError::new(SupplierErrorKind::InvalidRequest, detail).with_sent(Sent::No)
 }
 
 impl Rapid {

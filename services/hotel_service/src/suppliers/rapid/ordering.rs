@@ -12,6 +12,7 @@ use supplier_client::{
 };
 use tokio::time::Instant;
 use travel_types::Money;
+use vertical_kit::mapping::ours;
 use vertical_kit::{
     CancellationOutcome, CancellationQuote, OrderLookup, OrderRequest, PlacedOrder, PlacedStatus,
     SupplierOffer,
@@ -20,7 +21,7 @@ use vertical_kit::{
 use super::itinerary::{self, Standing};
 use super::memory::Memory;
 use super::wire::{self, Extras, Itinerary, ItineraryCreation, PriceCheck};
-use super::{Rapid, links, map, ours, requests};
+use super::{Rapid, links, map, requests};
 
 /// When an itinerary that Rapid does not show yet is worth asking for again.
 const NOT_YET: Duration = Duration::from_secs(60);

@@ -1,8 +1,6 @@
 //! The signature of a request: SHA-512 over key, secret and the present second, in hexadecimal. Source:
 //! rapid-java-sdk `RapidAuthenticationStrategy.kt`.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest::{SHA512, digest};
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -18,12 +16,8 @@ impl Signature {
     fn header(&self, second: i64) -> String {
         let (key, secret) = (self.api_key.expose_secret(), self.secret.expose_secret());
         let hash = digest(&SHA512, format!("{key}{secret}{second}").as_bytes());
-        let hex = hash.as_ref().iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
-        format!("EAN apikey={key},signature={hex},timestamp={second}")
+        let signature = hex::encode(hash);
+        format!("EAN apikey={key},signature={signature},timestamp={second}")
     }
 }
 

@@ -13,10 +13,10 @@ use std::time::Duration;
 use caching::{Cache, CacheOptions};
 use jiff::civil::date;
 use serde_json::{Value, json};
+use supplier_client::Transport;
 use supplier_client::scripted::ScriptedWire;
-use supplier_client::{CallCx, Transport};
-use tokio::time::Instant;
-use travel_types::{Clock, Money, OrderId};
+use testkit::adapters::{cx, money};
+use travel_types::{Clock, OrderId};
 use vertical_kit::{Found, OrderLookup, SupplierOffer, Timing};
 
 use super::map::Reading;
@@ -92,15 +92,6 @@ fn adapter_at(now: &str, hold: bool, wire: ScriptedWire) -> (Rapid, Arc<Scripted
 
 fn adapter(wire: ScriptedWire) -> (Rapid, Arc<ScriptedWire>) {
     adapter_at(EARLY, false, wire)
-}
-
-fn cx() -> CallCx {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    CallCx::new(deadline, telemetry::Correlation::new())
-}
-
-fn money(amount: &str, currency: &str) -> Money {
-    Money::parse(amount, currency).unwrap()
 }
 
 fn guests(adults: u32, children_ages: &[u32]) -> Guests {

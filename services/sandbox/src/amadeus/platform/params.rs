@@ -1,20 +1,19 @@
 //! Query parameters as Amadeus reads them.
 
 use super::problem::{Problem, Source};
+use crate::query::Query;
 
 /// The query of a request, decoded.
-pub(crate) struct Params(Vec<(String, String)>);
+pub(crate) struct Params(Query);
 
 impl Params {
     pub(crate) fn parse(query: Option<&str>) -> Self {
-        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        Self(pairs.into_owned().collect())
+        Self(Query::parse(query))
     }
 
     /// The value of `name`; none when it is absent or empty.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
-        Some(value.as_str()).filter(|value| !value.is_empty())
+        self.0.first(name).filter(|value| !value.is_empty())
     }
 
     /// # Errors

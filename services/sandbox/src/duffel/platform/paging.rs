@@ -6,28 +6,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::answer::Problem;
+use crate::query::Query;
 
 /// The query of a request, decoded; a name may come several times.
-pub(crate) struct Params(Vec<(String, String)>);
+pub(crate) struct Params(Query);
 
 impl Params {
     pub(crate) fn parse(query: Option<&str>) -> Self {
-        let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-        Self(pairs.into_owned().collect())
+        Self(Query::parse(query))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.0.iter();
-        pairs
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.first(name)
     }
 
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.all(name)
     }
 
     /// A `true`/`false` parameter.

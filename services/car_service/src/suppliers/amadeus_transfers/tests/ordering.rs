@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use supplier_client::scripted::ScriptedWire;
 use supplier_client::{Retry, Safety, Sent, SupplierError, SupplierErrorKind as Kind};
-use testkit::adapters::{cx, money, traveller};
+use testkit::adapters::{cx, money, silent, traveller};
 use vertical_kit::{
     CancellationOutcome, OrderLookup, OrderRequest, PlacedOrder, PlacedStatus, Supplier as _,
 };
 
 use super::*;
-use crate::testing::{lookup, silent};
+use crate::testing::lookup;
 
 fn order(reference: OrderId) -> OrderRequest {
     let contact = json!({"email": "a@example.com", "phone": "+442080160509"});

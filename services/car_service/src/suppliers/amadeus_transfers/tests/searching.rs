@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 use supplier_client::scripted::ScriptedWire;
 use supplier_client::{Safety, SupplierErrorKind as Kind};
-use testkit::adapters::{cx, money};
+use testkit::adapters::{cx, money, silent};
 use travel_types::WarningCode;
 use vertical_kit::{Found, Searcher as _, Supplier as _, SupplierOffer};
 
 use super::super::map;
 use super::*;
 use crate::model::{CarDetails, CarKind, CarPayment};
-use crate::testing::silent;
 
 async fn found(answer: &Value) -> Found {
     let wire = ScriptedWire::new(vec![(SEARCH, 200, answer.to_string())]);

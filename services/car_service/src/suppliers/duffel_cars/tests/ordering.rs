@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 use supplier_client::scripted::ScriptedWire;
 use supplier_client::{Retry, Safety, Sent, SupplierError, SupplierErrorKind as Kind};
-use testkit::adapters::{cx, money, reference, traveller};
+use testkit::adapters::{cx, money, reference, silent, traveller};
 use vertical_kit::{OrderRequest, PlacedOrder, PlacedStatus, Supplier as _};
 
 use super::*;
-use crate::testing::{lookup, silent};
+use crate::testing::lookup;
 
 fn order(reference: OrderId) -> OrderRequest {
     let contact = json!({"email": "a@example.com", "phone": "+442080160509"});

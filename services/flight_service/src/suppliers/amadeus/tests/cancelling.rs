@@ -6,7 +6,7 @@ use supplier_client::{Safety, SupplierError, SupplierErrorKind as Kind};
 use vertical_kit::{CancellationOutcome, Supplier as _};
 
 use super::{adapter, lookup, order_body};
-use crate::testing::{cx, money, reference};
+use testkit::adapters::{cx, money, reference};
 
 const RETRIEVE: &str = "GET /v1/booking/flight-orders/eJzT%3D%2F1";
 const DELETE: &str = "DELETE /v1/booking/flight-orders/eJzT%3D%2F1";

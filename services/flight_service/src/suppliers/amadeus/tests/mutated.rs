@@ -6,7 +6,7 @@ use travel_types::{Money, WarningCode};
 use super::super::map::{self, Names};
 use super::super::wire;
 use super::{bytes, example, mapped, offers_of, read_order};
-use crate::testing::{money, mutants};
+use testkit::adapters::{money, mutants};
 
 /// The total that an offer states.
 fn stated(offer: &Value) -> Option<Money> {

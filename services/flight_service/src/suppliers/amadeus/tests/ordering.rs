@@ -7,7 +7,7 @@ use vertical_kit::{PlacedOrder, PlacedStatus, Supplier as _};
 
 use super::super::requests;
 use super::{adapter, bytes, lookup, lost, new_order, order_body, terms};
-use crate::testing::{cx, money, reference, traveller};
+use testkit::adapters::{cx, money, reference, traveller};
 
 const ORDER: &str = "POST /v1/booking/flight-orders";
 const QUEUE: &str = "GET /v1/office/queues/30";

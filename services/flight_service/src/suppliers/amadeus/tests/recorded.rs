@@ -9,7 +9,7 @@ use super::super::wire;
 use super::{example, mapped, offers_of, read_order};
 use crate::FlightDetails;
 use crate::model::{BagWeight, Baggage, Cabin, PassengerKind, WeightUnit};
-use crate::testing::money;
+use testkit::adapters::money;
 
 const FILES: [&str; 5] = [
     "search_post.json",

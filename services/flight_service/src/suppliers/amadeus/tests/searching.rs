@@ -7,7 +7,7 @@ use vertical_kit::{Searcher as _, Supplier as _};
 
 use super::{adapter, bytes, example, mapped, offers_of};
 use crate::model::{Cabin, FlightDetails, FlightSearch};
-use crate::testing::{cx, money};
+use testkit::adapters::{cx, money};
 
 const SEARCH: &str = "POST /v2/shopping/flight-offers";
 const PRICING: &str = "POST /v1/shopping/flight-offers/pricing";

@@ -6,7 +6,7 @@ use travel_types::{Money, WarningCode};
 
 use super::super::{map, wire};
 use super::{bytes, recorded};
-use crate::testing::mutants;
+use testkit::adapters::mutants;
 
 /// The total that a body states.
 fn stated(text: &str) -> Option<Money> {

@@ -8,7 +8,7 @@ use vertical_kit::{CancellationOutcome, OrderRequest, PlacedOrder, PlacedStatus,
 
 use super::super::{map, requests};
 use super::{adapter, bytes, lookup, order_of, recorded};
-use crate::testing::{cx, money, reference, traveller};
+use testkit::adapters::{cx, money, reference, traveller};
 
 /// An order for one adult at the recorded order's price.
 fn one_adult(reference: OrderId) -> OrderRequest {

@@ -9,7 +9,7 @@ use vertical_kit::SupplierOffer;
 
 use super::super::{map, wire};
 use super::{bytes, folder, recorded, recorded_offer};
-use crate::testing::money;
+use testkit::adapters::money;
 
 fn read_offer(text: &str) -> Result<SupplierOffer, String> {
     let offer: wire::Offer = serde_json::from_str(text).map_err(|error| error.to_string())?;

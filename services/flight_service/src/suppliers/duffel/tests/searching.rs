@@ -10,7 +10,7 @@ use super::super::{map, wire};
 use super::{adapter, bytes, recorded, recorded_offer};
 use crate::FlightSearch;
 use crate::model::{Cabin, FlightDetails, PassengerKind};
-use crate::testing::{cx, money};
+use testkit::adapters::{cx, money};
 
 const CREATED: &str = r#"{"data":{"id":"orq_1","live_mode":false}}"#;
 

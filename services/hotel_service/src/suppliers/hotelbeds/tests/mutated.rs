@@ -2,69 +2,13 @@
 
 use serde_json::{Value, json};
 use supplier_client::{WireRequest, WireResponse};
+use testkit::adapters::mutants;
 use travel_types::{Clock, Money};
 
 use super::super::map::{self, Asked};
 use super::super::{bookings, errors, requests, wire};
 use super::{guests, london, money, recorded};
 use crate::{HotelDetails, HotelSearch};
-
-/// JSON pointers of everything in a body.
-fn places(body: &Value, at: &str, found: &mut Vec<String>) {
-    let mut inside = |key: &str, value: &Value| {
-        let at = format!("{at}/{key}");
-        found.push(at.clone());
-        places(value, &at, found);
-    };
-    match body {
-        Value::Object(fields) => fields.iter().for_each(|(key, value)| inside(key, value)),
-        Value::Array(entries) => {
-            for (index, value) in entries.iter().enumerate() {
-                inside(&index.to_string(), value);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// The texts of a body with each place changed in each way.
-fn mutants(body: &Value) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    places(body, "", &mut found);
-    let others = [
-        json!(null),
-        json!(true),
-        json!(7),
-        json!(-1),
-        json!(12.5),
-        json!(u64::MAX),
-        json!(""),
-        json!("x"),
-        json!("NaN"),
-        json!("2026-02-30T25:00:00"),
-        json!([]),
-        json!([null]),
-        json!({}),
-        json!("9".repeat(40)),
-    ];
-    let mut texts = Vec::new();
-    for place in found {
-        for other in &others {
-            let mut mutant = body.clone();
-            *mutant.pointer_mut(&place).unwrap() = other.clone();
-            texts.push((format!("{place} = {other}"), mutant.to_string()));
-        }
-        let (parent, key) = place.rsplit_once('/').unwrap();
-        let mut mutant = body.clone();
-        match mutant.pointer_mut(parent).unwrap() {
-            Value::Object(fields) => drop(fields.remove(key)),
-            Value::Array(entries) => drop(entries.remove(key.parse().unwrap())),
-            _ => unreachable!("only these have places"),
-        }
-        texts.push((format!("no {place}"), mutant.to_string()));
-    }
-    texts
-}
 
 /// The prices that a search's answer states, as money.
 fn stated(text: &str) -> Vec<Money> {

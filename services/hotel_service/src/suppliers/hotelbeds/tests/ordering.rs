@@ -8,7 +8,7 @@ use vertical_kit::{OrderRequest, PlacedOrder, PlacedStatus, Supplier as _};
 
 use super::{
     BOOK, CHECK, DETAIL, adapter, answer, booking, bytes, cx, found, guests, handle, london,
-    lookup, money, nothing, rate, reference, refusal,
+    lookup, money, rate, reference, refusal, silent,
 };
 use crate::HotelDetails;
 
@@ -96,7 +96,7 @@ async fn travellers_that_do_not_fit_the_offer_are_refused_before_anything_is_sen
             vec![adult.clone(), traveller("Child", "2016-12-24")],
         ),
     ] {
-        let (hotelbeds, wire) = adapter(nothing());
+        let (hotelbeds, wire) = adapter(silent());
         let mut request = order(reference(), handle.clone());
         request.travellers = travellers;
         let error = hotelbeds.order(&cx(), &request).await.unwrap_err();

@@ -171,7 +171,7 @@ async fn a_checked_rate_brings_comments_and_policies() {
         json!({"rooms": [{"rateKey": "key"}], "language": "ENG"})
     );
     // It is checked now: to be asked for again, Hotelbeds is not.
-    let (hotelbeds, wire) = adapter(super::nothing());
+    let (hotelbeds, wire) = adapter(super::silent());
     let again = hotelbeds.price(&cx(), &offer.handle).await.unwrap();
     assert_eq!(again, offer);
     assert!(wire.requests().is_empty());

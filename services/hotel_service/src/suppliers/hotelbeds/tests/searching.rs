@@ -7,8 +7,7 @@ use travel_types::WarningCode;
 use vertical_kit::{Searcher as _, Supplier as _};
 
 use super::{
-    CHECK, SEARCH, adapter, answer, cx, details, found, guests, handle, london, money, nothing,
-    rate,
+    CHECK, SEARCH, adapter, answer, cx, details, found, guests, handle, london, money, rate, silent,
 };
 use crate::{Board, PaymentTime};
 
@@ -405,7 +404,7 @@ async fn an_answer_without_hotels_found_none_and_garbage_is_told() {
         let error = hotelbeds.search(&cx(), &search).await.unwrap_err();
         assert_eq!(error.kind, kind, "{status} {body}");
     }
-    let gateway = nothing().then(
+    let gateway = silent().then(
         SEARCH,
         403,
         &[("x-mashery-error-code", "ERR_403_DEVELOPER_OVER_QPS")],
@@ -419,7 +418,7 @@ async fn an_answer_without_hotels_found_none_and_garbage_is_told() {
 #[tokio::test]
 async fn only_rates_that_need_it_are_checked_and_none_longer_than_it_lives() {
     let plain = handle(json!({})).await;
-    let (hotelbeds, wire) = adapter(nothing());
+    let (hotelbeds, wire) = adapter(silent());
     let offer = hotelbeds.price(&cx(), &plain).await.unwrap();
     assert_eq!(offer.handle, plain);
     assert!(wire.requests().is_empty());

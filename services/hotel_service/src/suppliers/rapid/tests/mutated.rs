@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use testkit::adapters::mutants;
 use travel_types::Money;
 use vertical_kit::{PlacedStatus, SupplierOffer};
 
@@ -15,69 +16,10 @@ use super::examples::answer;
 use super::{EARLY, example, guests, offer_of_two, order_handle, read_at, search};
 use crate::model::HotelDetails;
 
-/// JSON pointers of everything in a body.
-fn pointers(body: &Value, at: &str) -> Vec<String> {
-    let inside: Vec<(String, &Value)> = match body {
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, value)| (key.clone(), value))
-            .collect(),
-        Value::Array(entries) => entries
-            .iter()
-            .enumerate()
-            .map(|(index, value)| (index.to_string(), value))
-            .collect(),
-        _ => Vec::new(),
-    };
-    inside
-        .into_iter()
-        .flat_map(|(key, value)| {
-            let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
-            let mut found = pointers(value, &at);
-            found.push(at);
-            found
-        })
-        .collect()
-}
-
 /// What a body becomes when each of its places is changed in each way, with what was changed.
-fn changed(body: &Value) -> Vec<(String, Value)> {
-    let others = [
-        json!(null),
-        json!(true),
-        json!(3),
-        json!(-2),
-        json!(99.005),
-        json!(u64::MAX),
-        json!(""),
-        json!("text"),
-        json!("USD"),
-        json!("-1.00"),
-        json!("1999-12-31T23:59:60+99:00"),
-        json!("9".repeat(50)),
-        json!([]),
-        json!([null]),
-        json!({}),
-        json!({"a": {"b": []}}),
-    ];
-    let mut all = Vec::new();
-    for pointer in pointers(body, "") {
-        for other in &others {
-            let mut copy = body.clone();
-            *copy.pointer_mut(&pointer).unwrap() = other.clone();
-            all.push((format!("{pointer} = {other}"), copy));
-        }
-        let mut copy = body.clone();
-        let (parent, key) = pointer.rsplit_once('/').unwrap();
-        let parent = copy.pointer_mut(parent).unwrap();
-        if let Some(fields) = parent.as_object_mut() {
-            fields.remove(key);
-        } else if let Some(entries) = parent.as_array_mut() {
-            entries.remove(key.parse().unwrap());
-        }
-        all.push((format!("without {pointer}"), copy));
-    }
-    all
+fn changed(body: &Value) -> impl Iterator<Item = (String, Value)> {
+    let texts = mutants(body).into_iter();
+    texts.map(|(change, text)| (change, serde_json::from_str(&text).unwrap()))
 }
 
 /// Every amount with its currency that a pricing states in the place of a total.
