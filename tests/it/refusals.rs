@@ -207,6 +207,34 @@ async fn ill_formed_requests_are_400_and_every_bad_field_is_named() {
 }
 
 #[tokio::test]
+async fn a_cursor_pages_through_its_own_search_and_no_other() {
+    in_both_sizes(&[], async |stack| {
+        let agent = stack.log_in("agent").await;
+        let search = format!("{}&limit=2", search_path(30));
+        let first = agent.get(&search).await;
+        let cursor = first.body["meta"]["next_cursor"].as_str().unwrap();
+        let alone = format!("/api/v1/flights/offers?cursor={cursor}");
+        let same = format!("{search}&cursor={cursor}");
+        for path in [&alone, &format!("{alone}&limit=2"), &same] {
+            let next = agent.get(path).await;
+            assert_eq!(next.status, 200, "{path}: {}", next.text);
+            let offers = next.data().as_array().unwrap();
+            assert_ne!(offers[0], first.data()[0]);
+        }
+        for path in [
+            format!("{alone}&sort=-price"),
+            format!("{same}&sort=-price"),
+            same.replace("JFK", "BOS"),
+        ] {
+            let other = agent.get(&path).await;
+            assert_refused(&other, 422, "INVALID_PARAMETER");
+            assert_eq!(other.body["errors"][0]["field"], "cursor");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_key_makes_one_order_whatever_is_repeated() {
     in_both_sizes(&[], async |stack| {
         let agent = stack.log_in("agent").await;

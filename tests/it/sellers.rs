@@ -173,6 +173,8 @@ async fn every_supplier_sells_from_a_search_to_a_cancelled_order_in_both_sizes()
             assert_eq!(placed.status, 201, "{name}: {}", placed.text);
             assert_eq!(placed.data()["status"], "confirmed");
             assert_eq!(placed.data()["total"], priced.data()["total"], "{name}");
+            let hotel = "/details/property/id";
+            assert_eq!(placed.data().pointer(hotel), offer.pointer(hotel), "{name}");
             let path = placed.header("location").to_owned();
             assert_eq!(agent.get(&path).await.data(), placed.data());
 
@@ -191,6 +193,9 @@ async fn every_supplier_sells_from_a_search_to_a_cancelled_order_in_both_sizes()
             let keyed = agent
                 .clone()
                 .with("idempotency-key", &format!("{name}-cancel"));
+            let misread = keyed.send("POST", &confirm, Some(r#"{"refund": 1}"#)).await;
+            let refused = (misread.status, misread.code());
+            assert_eq!(refused, (400, "UNKNOWN_FIELD"), "{name}: {}", misread.text);
             let done = keyed.send("POST", &confirm, None).await;
             assert_eq!(done.status, 200, "{name}: {}", done.text);
             assert_eq!(agent.get(&path).await.data()["status"], "cancelled");

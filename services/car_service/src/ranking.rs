@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use async_trait::async_trait;
 use serde_json::json;
 use storage::{Db, Migration, StoreError};
-use vertical_kit::{Assortment, Offer};
+use vertical_kit::{Assortment, Described, Offer};
 
 use crate::model::CarDetails;
 
@@ -36,7 +36,7 @@ impl Assortment for Cars {
         None
     }
 
-    async fn align(&self, _: &Db, _: &mut [&mut Offer]) -> Result<(), StoreError> {
+    async fn align(&self, _: &Db, _: &mut [Described<'_>]) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use async_trait::async_trait;
 use storage::{Db, Migration, StoreError};
 use travel_types::jiff::{SignedDuration, Timestamp};
-use vertical_kit::{Assortment, Offer};
+use vertical_kit::{Assortment, Described, Offer};
 
 use crate::model::FlightDetails;
 
@@ -51,7 +51,7 @@ impl Assortment for Flights {
         None
     }
 
-    async fn align(&self, _: &Db, _: &mut [&mut Offer]) -> Result<(), StoreError> {
+    async fn align(&self, _: &Db, _: &mut [Described<'_>]) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use storage::{Db, Migration, StoreError};
-use vertical_kit::{Assortment, Grouping, Offer};
+use vertical_kit::{Assortment, Described, Grouping, Offer};
 
 use crate::model::{HotelDetails, PropertyOffers};
 use crate::properties;
@@ -22,31 +22,32 @@ pub(crate) const BY_PROPERTY: Grouping = Grouping {
 
 /// Most stars first; hotels without stars last.
 pub(crate) fn by_stars(a: &Offer, b: &Offer) -> Ordering {
-    let stars = |offer: &Offer| number(offer, "/property/stars").unwrap_or(0.0);
+    let stars = |offer: &Offer| number(&offer.details, "/property/stars").unwrap_or(0.0);
     stars(b).total_cmp(&stars(a))
 }
 
 /// Nearest first; hotels without a position last.
 pub(crate) fn by_distance(a: &Offer, b: &Offer) -> Ordering {
-    let distance = |offer: &Offer| number(offer, "/property/distance_km").unwrap_or(f64::MAX);
+    let distance =
+        |offer: &Offer| number(&offer.details, "/property/distance_km").unwrap_or(f64::MAX);
     distance(a).total_cmp(&distance(b))
 }
 
 /// Between rates of one price: the hotel's name.
 pub(crate) fn by_name(a: &Offer, b: &Offer) -> Ordering {
-    text(a, "/property/name").cmp(&text(b, "/property/name"))
+    text(&a.details, "/property/name").cmp(&text(&b.details, "/property/name"))
 }
 
-fn number(offer: &Offer, pointer: &str) -> Option<f64> {
-    offer.details.pointer(pointer)?.as_f64()
+fn number(details: &Value, pointer: &str) -> Option<f64> {
+    details.pointer(pointer)?.as_f64()
 }
 
-fn text<'a>(offer: &'a Offer, pointer: &str) -> Option<&'a str> {
-    offer.details.pointer(pointer)?.as_str()
+fn text<'a>(details: &'a Value, pointer: &str) -> Option<&'a str> {
+    details.pointer(pointer)?.as_str()
 }
 
 fn property_id(offer: &Offer) -> Option<String> {
-    text(offer, "/property/id")
+    text(&offer.details, "/property/id")
         .filter(|id| !id.is_empty())
         .map(str::to_owned)
 }
@@ -98,19 +99,19 @@ impl Assortment for Hotels {
     }
 
     /// Gives one id to one hotel, whoever sells it ([`crate::same_hotel`]).
-    async fn align(&self, db: &Db, offers: &mut [&mut Offer]) -> Result<(), StoreError> {
+    async fn align(&self, db: &Db, described: &mut [Described<'_>]) -> Result<(), StoreError> {
         let mut seen = HashSet::new();
-        let sightings: Vec<Sighting> = offers
+        let sightings: Vec<Sighting> = described
             .iter()
-            .filter_map(|offer| sighting(offer))
+            .filter_map(|one| sighting(one.supplier, one.details))
             .filter(|sighting| seen.insert(properties::key(sighting)))
             .collect();
         let ids = properties::ids(db, &sightings).await?;
-        for offer in offers {
-            let code = text(offer, "/property/supplier_code").unwrap_or_default();
-            let key = (offer.supplier.clone(), code.to_owned());
+        for one in described {
+            let code = text(one.details, "/property/supplier_code").unwrap_or_default();
+            let key = (one.supplier.to_owned(), code.to_owned());
             if let Some(id) = ids.get(&key)
-                && let Some(place) = offer.details.pointer_mut("/property/id")
+                && let Some(place) = one.details.pointer_mut("/property/id")
             {
                 *place = Value::from(id.as_str());
             }
@@ -134,19 +135,13 @@ impl Assortment for Hotels {
     }
 }
 
-fn sighting(offer: &Offer) -> Option<Sighting> {
-    let position = (
-        number(offer, "/property/latitude"),
-        number(offer, "/property/longitude"),
-    );
-    let position = match position {
-        (Some(latitude), Some(longitude)) => Some((latitude, longitude)),
-        _ => None,
-    };
+fn sighting(supplier: &str, details: &Value) -> Option<Sighting> {
+    let latitude = number(details, "/property/latitude");
+    let longitude = number(details, "/property/longitude");
     Some(Sighting::new(
-        &offer.supplier,
-        text(offer, "/property/supplier_code")?,
-        text(offer, "/property/name").unwrap_or_default(),
-        position,
+        supplier,
+        text(details, "/property/supplier_code")?,
+        text(details, "/property/name").unwrap_or_default(),
+        latitude.zip(longitude),
     ))
 }

@@ -3,7 +3,7 @@
 //! timetable for ever. Times are computed in UTC and written in local time at each end.
 
 use jiff::civil::{Date, DateTime, Time};
-use jiff::{SignedDuration, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use crate::airlines::{AIRLINES, Airline};
 use crate::airports::{Airport, atlas};
@@ -11,6 +11,8 @@ use crate::chance::{between, draw};
 
 /// Shortest and longest change of aircraft, in minutes.
 const CONNECTION: std::ops::RangeInclusive<i64> = 60..=8 * 60;
+/// How long before it leaves a flight is no longer sold, in minutes.
+const CLOSES_MINUTES: i64 = 60;
 /// How long an aircraft stands at a stop inside a flight, in minutes.
 const STOP_MINUTES: i64 = 75;
 /// How many journeys with a change are offered for one route and date.
@@ -48,6 +50,13 @@ impl Flight {
             self.number,
             self.departs.date()
         )
+    }
+
+    /// Whether it can still be caught at this instant.
+    pub(crate) fn leaves_after(&self, now: Timestamp) -> bool {
+        let leaves = self.departs.to_zoned(self.origin.time_zone());
+        leaves
+            .is_ok_and(|leaves| leaves.timestamp().duration_since(now).as_mins() >= CLOSES_MINUTES)
     }
 
     /// Whole kilometres, for arithmetic with money.
@@ -142,28 +151,32 @@ pub(crate) fn of_all_pairs(pairs: Vec<Vec<Vec<Flight>>>) -> impl Iterator<Item =
         .flat_map(move |pair| pair.into_iter().take(each))
 }
 
-/// Journeys of all slices put together, each with one airline throughout.
+/// Journeys of all slices put together, each with one airline throughout, none leaving before the one
+/// before it has arrived.
 pub(crate) fn combine(ways: &[Vec<Vec<Flight>>]) -> Vec<Vec<Vec<Flight>>> {
     let Some((first, rest)) = ways.split_first() else {
         return Vec::new();
     };
     let airline = |way: &[Flight]| way.first().map(|flight| flight.airline.iata);
+    let follows = |before: &[Flight], way: &[Flight]| {
+        let turn = before.last().zip(way.first());
+        turn.is_some_and(|(lands, leaves)| waiting(lands, leaves) >= *CONNECTION.start())
+    };
     let mut combined = Vec::new();
     for (turn, way) in first.iter().enumerate() {
-        let onward: Option<Vec<Vec<Flight>>> = rest
-            .iter()
-            .map(|options| {
-                let same: Vec<&Vec<Flight>> = options
-                    .iter()
-                    .filter(|option| airline(option) == airline(way))
-                    .collect();
-                // Another return flight for every outward one, so that the whole day is on sale.
-                same.get(turn % same.len().max(1))
-                    .map(|option| (*option).clone())
-            })
-            .collect();
-        if let Some(onward) = onward {
-            combined.push(std::iter::once(way.clone()).chain(onward).collect());
+        let mut journey = vec![way.clone()];
+        for options in rest {
+            let same: Vec<&Vec<Flight>> = options
+                .iter()
+                .filter(|option| airline(option) == airline(way))
+                .filter(|option| journey.last().is_some_and(|before| follows(before, option)))
+                .collect();
+            // Another return flight for every outward one, so that the whole day is on sale.
+            let chosen = same.get(turn % same.len().max(1)).copied();
+            journey.extend(chosen.cloned());
+        }
+        if journey.len() == ways.len() {
+            combined.push(journey);
         }
     }
     combined

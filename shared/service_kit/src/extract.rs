@@ -96,6 +96,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for StrictJson<T> {
 /// # Errors
 /// 400 for what is not JSON, unknown or repeated; 422 with the field's path for what does not fit.
 fn read_json<T: DeserializeOwned>(raw: &[u8]) -> Result<T, ApiError> {
+    // serde would read a list as an object whose fields come in their order.
+    if raw.trim_ascii_start().first() == Some(&b'[') {
+        check_syntax(raw)?;
+        let mut fields = FieldErrors::new();
+        fields.add("(body)", "INVALID", "must be an object");
+        return Err(ApiError::invalid(fields));
+    }
     let mut reader = serde_json::Deserializer::from_slice(raw);
     let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -151,14 +158,57 @@ fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
     if words.starts_with("missing field") {
         fields.add(at(quoted), "REQUIRED", "is required");
     } else {
-        let field = if path == "." { "(body)" } else { path };
-        fields.add(
-            field,
-            "INVALID",
-            "does not have the right form; see the documentation of this operation",
-        );
+        let field = match path {
+            "." => "(body)".to_owned(),
+            _ if words.starts_with('`') => format!("{path}.{quoted}"),
+            _ => path.to_owned(),
+        };
+        fields.add(field, "INVALID", remedy(words));
     }
     ApiError::invalid(fields)
+}
+
+/// What a value must be, from serde's words about what it is not. The value itself is not repeated.
+fn remedy(words: &str) -> String {
+    // Rules of our own types begin so, or with the name of the field that breaks them.
+    let named = words.strip_prefix('`').and_then(|rest| rest.split_once("` "));
+    let rule = named.map_or(words, |(_, rule)| rule);
+    if rule.starts_with("must ") {
+        return rule.to_owned();
+    }
+    let wanted = match words.split_once(", expected ") {
+        Some((what, names)) if what.starts_with("unknown variant") => names.replace('`', ""),
+        Some((_, "a string" | "a borrowed string")) => "a string".to_owned(),
+        Some((_, "a boolean")) => "true or false".to_owned(),
+        Some((_, "a sequence")) => "a list".to_owned(),
+        Some((_, "u8" | "u16" | "u32" | "u64" | "i32" | "i64" | "usize")) => {
+            "a whole number".to_owned()
+        }
+        Some((_, expected)) if expected.starts_with("struct ") => "an object".to_owned(),
+        _ => return "does not have the right form; see the documentation of this operation".into(),
+    };
+    format!("must be {wanted}")
+}
+
+/// A request that takes no body: none was sent, or an empty object.
+#[derive(Clone, Copy, Debug)]
+pub struct NoBody;
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Empty {}
+        let raw = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| ApiError::new(&codes::BODY_TOO_LARGE).because(rejection))?;
+        if raw.is_empty() {
+            return Ok(Self);
+        }
+        read_json::<Empty>(&raw).map(|_| Self)
+    }
 }
 
 /// The caller's `Idempotency-Key`, which must be there.
@@ -248,7 +298,60 @@ mod tests {
             refused(r#"{"offer_id":7,"people":[]}"#),
             case(422, "INVALID", Some("offer_id"))
         );
-        assert_eq!(refused("[]").0, 422);
+        assert_eq!(refused("[]"), case(422, "INVALID", Some("(body)")));
+        assert_eq!(refused(" [1"), case(400, "INVALID_JSON", None));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_what_it_must_be() {
+        #[derive(Debug, Deserialize)]
+        #[allow(dead_code, reason = "only its reading is tested")]
+        struct Body {
+            name: Option<String>,
+            title: Option<Title>,
+            limit: Option<travel_types::Money>,
+            seats: Option<u32>,
+            list: Option<Vec<u8>>,
+            inner: Option<Inner>,
+        }
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Title {
+            Mr,
+            Ms,
+        }
+        let told = |body: &str| {
+            let error = read_json::<Body>(body.as_bytes()).unwrap_err();
+            let entry = &error.entries()[0];
+            (entry.field.clone().unwrap(), entry.message.clone())
+        };
+        for (body, field, message) in [
+            (r#"{"name":1.5}"#, "name", "must be a string"),
+            (r#"{"title":"king"}"#, "title", "must be mr or ms"),
+            (r#"{"seats":"1"}"#, "seats", "must be a whole number"),
+            (r#"{"list":{}}"#, "list", "must be a list"),
+            (r#"{"inner":7}"#, "inner", "must be an object"),
+            (
+                r#"{"limit":{"amount":"9999","currency":"GBP"}}"#,
+                "limit.amount",
+                "must be a decimal string with exactly the digits of GBP, e.g. 1016.15",
+            ),
+            (
+                r#"{"limit":{"amount":"1","currency":"ZZZ"}}"#,
+                "limit.currency",
+                "must be an ISO 4217 code, e.g. GBP",
+            ),
+            (
+                r#"{"limit":{"amount":1.5,"currency":"GBP"}}"#,
+                "limit.amount",
+                "must be a string",
+            ),
+        ] {
+            let (at, words) = told(body);
+            assert_eq!(at, field, "{body}");
+            assert!(words.contains(message), "{body}: {words}");
+        }
+        read_json::<Body>(br#"{"limit":{"amount":"9999","currency":"JPY"}}"#).unwrap();
     }
 
     #[test]

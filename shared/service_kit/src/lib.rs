@@ -19,7 +19,7 @@ mod spec;
 pub use context::{Cx, Deadline, wants_problem_json};
 pub use envelope::{Envelope, Meta};
 pub use error::{ApiError, ErrorCode, ErrorEntry};
-pub use extract::{Caller, IdempotencyKeyHeader, StrictJson};
+pub use extract::{Caller, IdempotencyKeyHeader, NoBody, StrictJson};
 pub use health::{Check, Health, health_of};
 pub use launch::{Running, StartError, start};
 pub use listener::{Limits, bind};

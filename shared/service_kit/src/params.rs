@@ -83,6 +83,15 @@ impl Params {
         self.values.contains_key(name)
     }
 
+    /// What was asked for, sorted by name, without the parameters `beside`.
+    pub fn asked_for(&self, beside: &[&str]) -> Vec<(&str, &str)> {
+        let all = self.values.iter();
+        let asked = all.filter(|(name, _)| !beside.contains(&name.as_str()));
+        asked
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
+    }
+
     /// The list of what is wrong so far, for rules that span parameters.
     pub fn errors(&mut self) -> &mut FieldErrors {
         &mut self.errors

@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?
             .parse()
-            .map_err(de::Error::custom)
+            .map_err(|_| de::Error::custom("must be an ISO 4217 code, e.g. GBP"))
     }
 }
 
@@ -247,15 +247,15 @@ struct MoneyText {
     #[schema(example = "1016.15", pattern = r"^-?\d+(\.\d+)?$")]
     amount: String,
     /// ISO 4217 code.
-    #[schema(example = "GBP", pattern = "^[A-Z]{3}$")]
-    currency: String,
+    #[schema(value_type = String, example = "GBP", pattern = "^[A-Z]{3}$")]
+    currency: Currency,
 }
 
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         MoneyText {
             amount: self.amount(),
-            currency: self.currency.code().to_owned(),
+            currency: self.currency,
         }
         .serialize(serializer)
     }
@@ -264,7 +264,16 @@ impl Serialize for Money {
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = MoneyText::deserialize(deserializer)?;
-        Self::parse(&text.amount, &text.currency).map_err(de::Error::custom)
+        let (amount, currency) = (text.amount, text.currency);
+        let money = Self::parse(&amount, currency.code()).ok();
+        // Exactly the currency's digits: `9999` may be 99.99 to its writer.
+        let exact = money.filter(|money| money.amount() == amount);
+        exact.ok_or_else(|| {
+            let example = Self::new(101_615, currency).amount();
+            de::Error::custom(format!(
+                "`amount` must be a decimal string with exactly the digits of {currency}, e.g. {example}"
+            ))
+        })
     }
 }
 

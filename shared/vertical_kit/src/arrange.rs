@@ -23,16 +23,33 @@ pub trait Assortment: Send + Sync {
     /// The tables that it keeps beside the kit's, as a named set.
     fn migrations(&self) -> Option<(&'static str, &'static [Migration])>;
 
-    /// Gives the offers what can only be said with all suppliers in view, e.g. one id to the same hotel.
-    /// Also called with a single offer that was priced again.
+    /// Gives things what can only be said with all suppliers in view, e.g. one id to the same hotel.
+    /// Also called with a single offer that was priced again, and with an order.
     ///
     /// # Errors
     /// When its tables cannot be read or written.
-    async fn align(&self, db: &Db, offers: &mut [&mut Offer]) -> Result<(), StoreError>;
+    async fn align(&self, db: &Db, described: &mut [Described<'_>]) -> Result<(), StoreError>;
 
     /// What makes two offers of different suppliers the same thing: equal texts. The cheaper is shown,
     /// the other is named in its `also_from`. None: this offer is like no other.
     fn same(&self, offer: &Offer) -> Option<String>;
+}
+
+/// What a supplier says of an offer or an order.
+pub struct Described<'a> {
+    /// The supplier's configuration key.
+    pub supplier: &'a str,
+    /// The vertical's own part, in its public shape.
+    pub details: &'a mut Value,
+}
+
+impl<'a> From<&'a mut Offer> for Described<'a> {
+    fn from(offer: &'a mut Offer) -> Self {
+        Self {
+            supplier: &offer.supplier,
+            details: &mut offer.details,
+        }
+    }
 }
 
 /// Whether an offer is wanted.
@@ -134,7 +151,8 @@ impl Shelf<'_> {
         options: &SearchOptions,
         meta: &mut Map<String, Value>,
     ) -> Result<Arranged, StoreError> {
-        let mut all: Vec<&mut Offer> = offers.iter_mut().map(|stored| &mut stored.offer).collect();
+        let all = offers.iter_mut();
+        let mut all: Vec<_> = all.map(|one| Described::from(&mut one.offer)).collect();
         self.assortment.align(self.db, &mut all).await?;
         if let Some(filter) = &options.filter {
             let before = offers.len();
@@ -158,20 +176,37 @@ impl Shelf<'_> {
             Sort::PriceDown => priced.sort_by(|a, b| by_price(b, a, options.tie)),
             Sort::By(order) => priced.sort_by(|a, b| order(&a.stored.offer, &b.stored.offer)),
         }
-        priced.truncate(self.keep);
-        let alternatives = keep_named(alternatives, &priced);
-        Ok(match &options.group {
-            None => alone(priced, alternatives),
+        let listed = priced.len();
+        let groups = match &options.group {
+            None => priced.into_iter().map(|one| vec![one.stored]).collect(),
             Some(group) => {
                 meta.insert("group_by".to_owned(), group.name.into());
-                grouped(priced, alternatives, group.key)
+                grouped(priced, group.key)
             }
+        };
+        let groups = first_of(groups, self.keep);
+        let kept: usize = groups.iter().map(Vec::len).sum();
+        if kept < listed {
+            meta.insert("left_out".to_owned(), json!(listed - kept));
+        }
+        let alternatives = keep_named(alternatives, groups.iter().flatten());
+        Ok(Arranged {
+            total: i64::try_from(groups.len()).unwrap_or(i64::MAX),
+            places: (0..)
+                .zip(groups)
+                .flat_map(|(index, members)| (place(index)..).zip(members))
+                .collect(),
+            alternatives,
         })
     }
 
     /// What `meta` says about the wanted currency.
     fn conversion(&self, currency: Currency) -> Value {
         match self.rates {
+            Some(rates) if !rates.knows(currency) => json!({
+                "shown": null,
+                "reason": format!("{} states no rate for {}: prices are in the currencies of the suppliers.", rates.source, currency.code()),
+            }),
             Some(rates) => json!({
                 "shown": currency.code(),
                 "rate_date": rates.date.to_string(),
@@ -257,32 +292,20 @@ fn by_price(a: &Priced, b: &Priced, tie: Comparison) -> Ordering {
 }
 
 /// Alternatives of offers that were kept.
-fn keep_named(mut alternatives: Vec<StoredOffer>, shown: &[Priced]) -> Vec<StoredOffer> {
+fn keep_named<'a>(
+    mut alternatives: Vec<StoredOffer>,
+    shown: impl Iterator<Item = &'a StoredOffer>,
+) -> Vec<StoredOffer> {
     let named: HashSet<OfferId> = shown
-        .iter()
-        .flat_map(|priced| &priced.stored.offer.also_from)
+        .flat_map(|stored| &stored.offer.also_from)
         .map(|also| also.offer_id)
         .collect();
     alternatives.retain(|stored| named.contains(&stored.offer.id));
     alternatives
 }
 
-fn alone(priced: Vec<Priced>, alternatives: Vec<StoredOffer>) -> Arranged {
-    let total = i64::try_from(priced.len()).unwrap_or(i64::MAX);
-    let stored = priced.into_iter().map(|one| one.stored);
-    Arranged {
-        places: (0..).map(place).zip(stored).collect(),
-        alternatives,
-        total,
-    }
-}
-
 /// A group stands where its best member would.
-fn grouped(
-    priced: Vec<Priced>,
-    alternatives: Vec<StoredOffer>,
-    key: fn(&Offer) -> Option<String>,
-) -> Arranged {
+fn grouped(priced: Vec<Priced>, key: fn(&Offer) -> Option<String>) -> Vec<Vec<StoredOffer>> {
     let mut groups: Vec<Vec<StoredOffer>> = Vec::new();
     let mut by_key: HashMap<String, usize> = HashMap::new();
     for one in priced {
@@ -295,14 +318,21 @@ fn grouped(
             None => groups.push(vec![one.stored]),
         }
     }
-    let total = i64::try_from(groups.len()).unwrap_or(i64::MAX);
-    let places = (0..)
-        .zip(groups)
-        .flat_map(|(index, members)| (place(index)..).zip(members))
-        .collect();
-    Arranged {
-        places,
-        alternatives,
-        total,
+    groups
+}
+
+/// The first groups that together have at most `keep` members: a group is kept whole or not at all, but
+/// the first is cut rather than nothing kept.
+fn first_of(mut groups: Vec<Vec<StoredOffer>>, keep: usize) -> Vec<Vec<StoredOffer>> {
+    let mut kept = 0;
+    let whole = groups.iter().take_while(|members| {
+        kept += members.len();
+        kept <= keep
+    });
+    let whole = whole.count();
+    groups.truncate(whole.max(1));
+    if let Some(first) = groups.first_mut() {
+        first.truncate(keep);
     }
+    groups
 }

@@ -216,6 +216,17 @@ impl Ledger {
         tx.commit().await
     }
 
+    /// What the adapter remembers of an order that the supplier has taken and not decided on.
+    pub(crate) async fn remember(&self, id: OrderId, handle: &Value) -> Result<(), StoreError> {
+        storage::query("UPDATE orders SET handle = $2 WHERE id = $1 AND status = 'pending'")
+            .bind(id.to_string())
+            .bind(handle.to_string())
+            .execute(self.db.pool())
+            .await
+            .map(drop)
+            .map_err(StoreError::from)
+    }
+
     /// A pending order is made. False when it was settled before.
     pub(crate) async fn confirm(
         &self,

@@ -25,7 +25,9 @@ mod supplier;
 pub mod supplier_settings;
 mod vertical;
 
-pub use arrange::{Alternative, Assortment, Comparison, Filter, Grouping, SearchOptions, Sort};
+pub use arrange::{
+    Alternative, Assortment, Comparison, Described, Filter, Grouping, SearchOptions, Sort,
+};
 pub use desk::{Desk, DeskParts, Rules};
 pub use offers::{CancellationTerm, Conditions, Offer, PriceChange, RepricedOffer, SupplierOffer};
 pub use orders::{HistoryEntry, NewOrder, Order, OrderStatus};

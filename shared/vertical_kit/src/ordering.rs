@@ -11,10 +11,10 @@ use service_kit::{ApiError, Cx};
 use storage::StoreError;
 use storage::idempotency::{Claim, StoredAnswer};
 use supplier_client::{SupplierError, SupplierErrorKind};
-use travel_types::jiff::Timestamp;
 use travel_types::{FieldErrors, Money, OfferId, OrderId};
 
 use crate::answers::{give, may_have_acted, supplier_failure};
+use crate::arrange::Described;
 use crate::desk::{Desk, call_within, in_time};
 use crate::keyed::{Keyed, keep_in, repeated};
 use crate::ledger::{LedgerOrder, Phase};
@@ -160,7 +160,7 @@ impl Desk {
         }
         errors.or(()).map_err(ApiError::invalid)?;
         Ok(match stored {
-            None => Err(ApiError::new(&codes::NOT_FOUND)),
+            None => Err(ApiError::new(&codes::NOT_FOUND).field("offer_id")),
             Some(stored) if stored.offer.expires_at <= self.0.clock.now() => {
                 Err(ApiError::new(&codes::OFFER_EXPIRED))
             }
@@ -249,8 +249,7 @@ impl Desk {
         }
         match in_time(&call, supplier.order(&call, &request)).await {
             Ok(placed) => {
-                let final_after = self.in_future(sure_after);
-                self.record_placed(order.id, &placed, final_after).await?;
+                self.record_placed(order, placed).await?;
                 Ok(())
             }
             Err(failure) if may_have_acted(&failure) => {
@@ -265,43 +264,47 @@ impl Desk {
                 let now = in_time(&call, supplier.price(&call, &request.handle))
                     .await
                     .ok();
+                // A supplier that is asked for its price only by a new search tells no other.
+                let new = now
+                    .map(|priced| priced.total)
+                    .filter(|new| *new != request.total);
                 let details = serde_json::json!({
                     "supplier": order.supplier,
                     "supplier_code": failure.code,
                     "old": request.total,
-                    // A supplier that is asked for its price only by a new search tells no other.
-                    "new": now.map(|priced| priced.total).filter(|new| *new != request.total),
+                    "new": new,
                 });
                 let refusal = supplier_failure(&order.supplier, &failure).details(details);
-                Err(Ended::Refused(refusal))
+                Err(Ended::Refused(match new {
+                    Some(_) => refusal,
+                    None => refusal.message(
+                        "The price is another one now; nothing was ordered. Search again: the supplier tells the new price only there.",
+                    ),
+                }))
             }
             Err(failure) => Err(refused(failure)),
         }
     }
 
-    async fn record_placed(
-        &self,
-        id: OrderId,
-        placed: &PlacedOrder,
-        final_after: Timestamp,
-    ) -> Result<(), Ended> {
-        let now = self.0.clock.now();
+    async fn record_placed(&self, order: &Order, mut placed: PlacedOrder) -> Result<(), Ended> {
+        let (id, now) = (order.id, self.0.clock.now());
         let status = match placed.status {
             PlacedStatus::Confirmed => OrderStatus::Confirmed,
             PlacedStatus::Cancelled => OrderStatus::Cancelled,
             PlacedStatus::Pending => {
+                let ledger = &self.0.ledger;
                 let next = self.in_future(self.0.numbers.first_question);
+                let until = self.in_future(self.0.numbers.decision);
                 let note = "the supplier will decide later";
-                self.0
-                    .ledger
-                    .mark_unknown(id, now, next, final_after, note)
-                    .await?;
+                ledger.mark_unknown(id, now, next, until, note).await?;
+                ledger.remember(id, &placed.handle).await?;
                 return Ok(());
             }
         };
+        self.align_placed(&order.supplier, &mut placed).await?;
         let mut tx = self.0.db.begin().await?;
         let ledger = &self.0.ledger;
-        let recorded = ledger.confirm(&mut tx, id, placed, status, now).await?;
+        let recorded = ledger.confirm(&mut tx, id, &placed, status, now).await?;
         tx.commit().await?;
         if recorded {
             return Ok(());
@@ -316,6 +319,18 @@ impl Desk {
             return Err(Ended::Unrecorded(late.may_have_booked()));
         }
         Ok(())
+    }
+
+    /// Gives an order's details what its supplier could not know.
+    pub(crate) async fn align_placed(
+        &self,
+        supplier: &str,
+        placed: &mut PlacedOrder,
+    ) -> Result<(), StoreError> {
+        match &mut placed.details {
+            Some(details) => self.align(Described { supplier, details }).await,
+            None => Ok(()),
+        }
     }
 
     async fn record_unknown(
@@ -425,8 +440,14 @@ fn accept_price(shown: Money, now: Money, max: Option<Money>) -> Result<(), ApiE
     if now.currency() == ceiling.currency() && now.minor() <= ceiling.minor() {
         return Ok(());
     }
-    Err(ApiError::new(&codes::PRICE_CHANGED)
-        .details(serde_json::json!({ "old": shown, "new": now })))
+    let refusal = ApiError::new(&codes::PRICE_CHANGED);
+    if now == shown {
+        let message = format!(
+            "The price is {now}, which is more than max_total allows; nothing was ordered."
+        );
+        return Err(refusal.message(message).field("max_total"));
+    }
+    Err(refusal.details(serde_json::json!({ "old": shown, "new": now })))
 }
 
 /// How the supplier is asked about an order of the ledger.

@@ -95,6 +95,11 @@ impl RateTable {
         })
     }
 
+    /// Whether amounts can be shown in this currency.
+    pub fn knows(&self, currency: Currency) -> bool {
+        self.rates.contains_key(&currency)
+    }
+
     /// The amount in another currency, over the base if need be. In its own currency an amount stays
     /// what it is, at rate 1.
     ///

@@ -2,15 +2,17 @@
 //! vertical nests them under its own path and adds its search.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 use auth::Permission;
-use axum::extract::{OriginalUri, Path, RawQuery, State};
+use axum::extract::{FromRequestParts, OriginalUri, Path, RawQuery, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::request::Parts;
 use serde_json::{Map, Value};
 use service_kit::openapi::ErrorBody;
 use service_kit::{
-    ApiError, Caller, Cx, Envelope, IdempotencyKeyHeader, Params, StrictJson, error::codes,
+    ApiError, Caller, Cx, Envelope, IdempotencyKeyHeader, NoBody, Params, StrictJson, error::codes,
     wants_problem_json, whole,
 };
 use storage::idempotency::{IdempotencyKey, fingerprint};
@@ -138,16 +140,14 @@ async fn get_offer(
 async fn create_order(
     cx: Cx,
     caller: Caller,
-    key: Result<IdempotencyKeyHeader, ApiError>,
+    repeatable: Repeatable,
     State(desk): State<Desk>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
     body: Result<StrictJson<NewOrder>, ApiError>,
 ) -> Result<Response, ApiError> {
     caller.require(Permission::OrdersWrite)?;
-    let (key, body) = (key?, body?);
-    let keyed = keyed(&caller, key, "orders", uri.path(), &headers, &body.raw);
-    desk.place(&cx, caller.subject(), keyed, body.value).await
+    let raw: &[u8] = body.as_ref().map_or(b"", |body| &body.raw);
+    let keyed = repeatable.keyed(&caller, "orders", raw)?;
+    desk.place(&cx, caller.subject(), keyed, body?.value).await
 }
 
 /// Lists one's own orders
@@ -156,6 +156,7 @@ async fn create_order(
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "1 to 100, 20 by default."),
         ("cursor" = Option<OrderId>, Query, description = "`meta.next_cursor` of the page before."),
+        ("sort" = Option<String>, Query, pattern = "^-created_at$", description = "`-created_at`, newest first: the only order there is."),
     ),
     responses(
         (status = 200, description = "Newest first.", body = Envelope<Vec<Order>>),
@@ -173,8 +174,12 @@ async fn list_orders(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     caller.require(Permission::OrdersRead)?;
-    let mut params = Params::read(query.as_deref(), &["limit", "cursor"])?;
+    let mut params = Params::read(query.as_deref(), &["limit", "cursor", "sort"])?;
     let limit = params.optional("limit", whole(1, 100));
+    params.optional("sort", |text| match text {
+        "-created_at" => Ok(()),
+        _ => Err("must be -created_at".to_owned()),
+    });
     let before = params.optional("cursor", |text| {
         text.parse::<OrderId>()
             .map_err(|_| "must be a next_cursor of an earlier answer".to_owned())
@@ -242,7 +247,7 @@ async fn get_order(
     ),
     responses(
         (status = 201, description = "The quote.", body = Envelope<Cancellation>, links(("confirm_cancellation" = (operation_id = "confirm_cancellation", parameters(("cancellation_id" = "$response.body#/data/id")))))),
-        (status = 400, description = "The Idempotency-Key is not well-formed.", body = ErrorBody),
+        (status = 400, description = "The Idempotency-Key is not well-formed, or there is a body that is not empty.", body = ErrorBody),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
         (status = 404, description = "There is no such order, or it is somebody else's.", body = ErrorBody),
@@ -256,21 +261,20 @@ async fn get_order(
 async fn quote_cancellation(
     cx: Cx,
     caller: Caller,
-    key: Result<IdempotencyKeyHeader, ApiError>,
+    repeatable: Repeatable,
     State(desk): State<Desk>,
-    OriginalUri(uri): OriginalUri,
     Path(order): Path<String>,
-    headers: HeaderMap,
+    body: Result<NoBody, ApiError>,
 ) -> Result<Response, ApiError> {
     caller.require(Permission::OrdersRead)?;
+    body?;
     let id = order
         .parse()
         .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
-    let key = match key {
+    let keyed = match repeatable.keyed(&caller, "quotes", b"") {
         Err(error) if error.code() == codes::IDEMPOTENCY_KEY_REQUIRED.code => None,
-        key => Some(key?),
+        keyed => Some(keyed?),
     };
-    let keyed = key.map(|key| keyed(&caller, key, "quotes", uri.path(), &headers, b""));
     desk.quote_cancellation(&cx, caller.subject(), keyed, id)
         .await
 }
@@ -287,7 +291,7 @@ async fn quote_cancellation(
     responses(
         (status = 200, description = "The order is cancelled.", body = Envelope<Cancellation>),
         (status = 202, description = "The outcome is not yet known.", body = Envelope<Cancellation>, headers(("Location" = String, description = "The order, which settles by itself."))),
-        (status = 400, description = "No Idempotency-Key.", body = ErrorBody),
+        (status = 400, description = "No Idempotency-Key, or there is a body that is not empty.", body = ErrorBody),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
         (status = 403, description = "The permission orders:read is missing.", body = ErrorBody),
         (status = 404, description = "There is no such quote, or it is somebody else's.", body = ErrorBody),
@@ -302,38 +306,55 @@ async fn quote_cancellation(
 async fn confirm_cancellation(
     cx: Cx,
     caller: Caller,
-    key: Result<IdempotencyKeyHeader, ApiError>,
+    repeatable: Repeatable,
     State(desk): State<Desk>,
-    OriginalUri(uri): OriginalUri,
     Path(cancellation): Path<String>,
-    headers: HeaderMap,
+    body: Result<NoBody, ApiError>,
 ) -> Result<Response, ApiError> {
     caller.require(Permission::OrdersRead)?;
+    body?;
     let id = cancellation
         .parse()
         .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
-    let keyed = keyed(&caller, key?, "cancellations", uri.path(), &headers, b"");
+    let keyed = repeatable.keyed(&caller, "cancellations", b"")?;
     desk.confirm_cancellation(&cx, caller.subject(), keyed, id)
         .await
 }
 
-fn keyed(
-    caller: &Caller,
-    key: IdempotencyKeyHeader,
-    operation: &str,
-    path: &str,
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Keyed {
-    Keyed {
-        key: IdempotencyKey {
-            caller: caller.subject().to_owned(),
-            route: operation.to_owned(),
-            key: key.0,
-        },
-        fingerprint: fingerprint("POST", path, body),
-        problem_json: wants_problem_json(headers),
-        path: path.to_owned(),
+/// What makes a repeated request known as one.
+struct Repeatable {
+    key: Result<IdempotencyKeyHeader, ApiError>,
+    path: String,
+    problem_json: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let OriginalUri(uri) = OriginalUri::from_request_parts(parts, state).await?;
+        Ok(Self {
+            key: IdempotencyKeyHeader::from_request_parts(parts, state).await,
+            path: uri.path().to_owned(),
+            problem_json: wants_problem_json(&parts.headers),
+        })
+    }
+}
+
+impl Repeatable {
+    /// # Errors
+    /// 400 when there is no key, or it is not well-formed.
+    fn keyed(self, caller: &Caller, operation: &str, body: &[u8]) -> Result<Keyed, ApiError> {
+        Ok(Keyed {
+            key: IdempotencyKey {
+                caller: caller.subject().to_owned(),
+                route: operation.to_owned(),
+                key: self.key?.0,
+            },
+            fingerprint: fingerprint("POST", &self.path, body),
+            problem_json: self.problem_json,
+            path: self.path,
+        })
     }
 }
 

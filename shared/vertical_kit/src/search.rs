@@ -12,13 +12,13 @@ use serde_json::{Map, Value};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
 use storage::StoreError;
-use supplier_client::{CallCx, SupplierError, SupplierErrorKind};
+use supplier_client::{Blame, CallCx, Sent, SupplierError, SupplierErrorKind};
 use tokio::time::{Instant, timeout_at};
 use travel_types::{Id, Kind, OfferId};
 use utoipa::ToSchema;
 
 use crate::answers::supplier_failure;
-use crate::arrange::{self, Grouping, SearchOptions, place};
+use crate::arrange::{self, Described, Grouping, SearchOptions, place};
 use crate::desk::{Desk, call_within};
 use crate::offer_store::{self, Kept, StoredOffer};
 use crate::{Found, Offer, Searcher};
@@ -37,7 +37,8 @@ type SearchId = Id<SearchKind>;
 pub struct SupplierAccount {
     /// The supplier's configuration key.
     pub name: String,
-    /// `ok`, `timeout`, `error` or `skipped`.
+    /// `ok`; `timeout`: no answer within the search's time; `error`: a failure, or an answer of which
+    /// nothing can be shown; `skipped`: not asked, since it failed or refused too much of late.
     #[schema(example = "ok")]
     pub status: String,
     /// Offers it gave.
@@ -86,7 +87,7 @@ struct Asked {
 }
 
 impl Desk {
-    /// Asks all suppliers and answers the first page.
+    /// Asks all suppliers and answers the first page. `asked_for` marks what was asked for in cursors.
     ///
     /// # Errors
     /// 502 or 504 when no supplier answered; 503 when none is switched on.
@@ -96,6 +97,7 @@ impl Desk {
         suppliers: &[Arc<dyn Searcher<Q>>],
         search: &Q,
         options: &SearchOptions,
+        asked_for: &str,
     ) -> Result<SearchPage, ApiError> {
         let call = call_within(cx, self.0.numbers.search_deadline);
         let asking = suppliers
@@ -135,38 +137,47 @@ impl Desk {
             .map(|(position, stored)| (position, stored.offer))
             .collect();
         let items = show(first, options.group.as_ref());
-        Ok(page(id, 0, items, meta, arranged.total))
+        let cursor = Cursor::new(id, asked_for, 0);
+        Ok(page(cursor, items, meta, arranged.total))
     }
 
-    /// A later page of a search, from the store; suppliers are not asked again.
+    /// A later page of a search, from the store; suppliers are not asked again. `asked_for` marks what
+    /// else is asked for, if anything is.
     ///
     /// # Errors
-    /// 422 for a cursor that is none, 410 when the search is over.
+    /// 422 for a cursor that is none, or is of another search; 410 when the search is over.
     pub async fn search_page(
         &self,
         cursor: &str,
+        asked_for: Option<&str>,
         limit: u32,
         groupings: &[Grouping],
     ) -> Result<SearchPage, ApiError> {
-        let (id, position) = read_cursor(cursor).ok_or_else(|| {
+        let refused = |message: &str| {
             let mut fields = travel_types::FieldErrors::new();
-            fields.add(
-                "cursor",
-                "INVALID_PARAMETER",
-                "must be a next_cursor of an earlier answer",
-            );
+            fields.add("cursor", "INVALID_PARAMETER", message);
             ApiError::invalid(fields)
-        })?;
+        };
+        let cursor = Cursor::read(cursor)
+            .ok_or_else(|| refused("must be a next_cursor of an earlier answer"))?;
+        if asked_for.is_some_and(|asked| asked != cursor.asked_for) {
+            return Err(refused(
+                "belongs to a search with other parameters: send it alone or with the same ones, or \
+                 search anew without it",
+            ));
+        }
         let now = self.0.clock.now();
-        let range = place(position)..place(position.saturating_add(i64::from(limit)));
-        let found = offer_store::page(&self.0.db, &id.to_string(), range, now).await?;
+        let from = cursor.position;
+        let range = place(from)..place(from.saturating_add(i64::from(limit)));
+        let found = offer_store::page(&self.0.db, &cursor.search.to_string(), range, now).await?;
         let (offers, meta, total) = found.ok_or_else(|| {
             ApiError::new(&codes::OFFER_EXPIRED)
+                .field("cursor")
                 .message("The search behind this cursor is over. Search again.")
         })?;
         let group = meta.get("group_by").and_then(Value::as_str);
         let group = groupings.iter().find(|one| Some(one.name) == group);
-        Ok(page(id, position, show(offers, group), meta, total))
+        Ok(page(cursor, show(offers, group), meta, total))
     }
 
     /// Gives an offer that was priced again what its supplier could not know: what the assortment adds,
@@ -185,7 +196,16 @@ impl Desk {
             offer.converted = rates.convert(offer.total, currency);
         }
         offer.also_from = before.also_from;
-        self.0.assortment.align(&self.0.db, &mut [offer]).await
+        self.align(offer.into()).await
+    }
+
+    /// Gives one offer or order what its supplier could not know.
+    ///
+    /// # Errors
+    /// The assortment's.
+    pub(crate) async fn align(&self, described: Described<'_>) -> Result<(), StoreError> {
+        let assortment = &self.0.assortment;
+        assortment.align(&self.0.db, &mut [described]).await
     }
 
     /// What every supplier gave, as offers of ours, and the account of each.
@@ -200,8 +220,11 @@ impl Desk {
         } in asked
         {
             let status = match &result {
+                // An answer of which nothing can be shown leaves as much out as no answer.
+                Ok(found) if found.offers.is_empty() && !found.rejected.is_empty() => "error",
                 Ok(_) => "ok",
                 Err(failure) if failure.kind == SupplierErrorKind::Timeout => "timeout",
+                Err(failure) if was_left_alone(failure) => "skipped",
                 Err(_) => "error",
             };
             if let Err(failure) = &result {
@@ -228,6 +251,13 @@ impl Desk {
         }
         (offers, accounts)
     }
+}
+
+/// Whether a supplier was kept out of a search by its circuit breaker or by a limit on calls to it.
+fn was_left_alone(failure: &SupplierError) -> bool {
+    use SupplierErrorKind::{RateLimited, Unavailable};
+    let kept_away = matches!(failure.kind, RateLimited | Unavailable);
+    kept_away && failure.sent == Sent::No && failure.blame != Blame::Network
 }
 
 /// One supplier's part of a search; it never lasts longer than the search.
@@ -298,25 +328,53 @@ fn all_failed(asked: &[Asked]) -> Option<ApiError> {
     })
 }
 
-fn page(
-    id: SearchId,
-    from: i64,
-    items: Items,
-    mut meta: Map<String, Value>,
-    total: i64,
-) -> SearchPage {
-    let next = from + i64::try_from(items.count()).unwrap_or(i64::MAX);
-    let cursor = (next < total && items.count() > 0).then(|| format!("{id}.{next}"));
+fn page(cursor: Cursor, items: Items, mut meta: Map<String, Value>, total: i64) -> SearchPage {
+    let next = cursor.position + i64::try_from(items.count()).unwrap_or(i64::MAX);
+    let more = next < total && items.count() > 0;
+    let next = more.then(|| {
+        Cursor {
+            position: next,
+            ..cursor
+        }
+        .to_string()
+    });
     meta.insert("total_offers".to_owned(), total.into());
-    meta.insert("next_cursor".to_owned(), cursor.into());
+    meta.insert("next_cursor".to_owned(), next.into());
     SearchPage { items, meta }
 }
 
-fn read_cursor(cursor: &str) -> Option<(SearchId, i64)> {
-    let (id, position) = cursor.split_once('.')?;
-    let position = Some(position)
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
-        .parse()
-        .ok()?;
-    Some((id.parse().ok()?, position))
+/// A place in a search, as `meta.next_cursor` writes it: the search, the mark of what it asked for, and
+/// how many items come before.
+struct Cursor {
+    search: SearchId,
+    asked_for: String,
+    position: i64,
+}
+
+impl Cursor {
+    fn new(search: SearchId, asked_for: &str, position: i64) -> Self {
+        Self {
+            search,
+            asked_for: asked_for.to_owned(),
+            position,
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.split('.');
+        let (search, asked_for, position) = (parts.next()?, parts.next()?, parts.next()?);
+        let digits = position.bytes().all(|byte| byte.is_ascii_digit());
+        (digits && parts.next().is_none()).then_some(())?;
+        Some(Self::new(
+            search.parse().ok()?,
+            asked_for,
+            position.parse().ok()?,
+        ))
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.search, self.asked_for, self.position)
+    }
 }

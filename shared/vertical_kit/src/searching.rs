@@ -6,6 +6,7 @@ use http::StatusCode;
 use service_kit::error::codes;
 use service_kit::openapi::ErrorBody;
 use service_kit::{ApiError, Caller, Cx, Params, whole};
+use storage::idempotency::fingerprint;
 use travel_types::{Clock, Currency};
 
 use crate::arrange::{Comparison, Filter, Grouping, SearchOptions, Sort};
@@ -61,20 +62,33 @@ impl<Q: Send + Sync + 'static> Shop<Q> {
         }
         let mut params = Params::read(query, &known)?;
         let limit = params.optional("limit", whole(1, 100)).unwrap_or(PAGE);
+        let asked = asked(&params);
         let page = match params.optional("cursor", |text| Ok(text.to_owned())) {
             Some(cursor) => {
                 params.finish()?;
                 let groupings = searching.groupings;
-                self.desk.search_page(&cursor, limit, groupings).await?
+                let desk = &self.desk;
+                desk.search_page(&cursor, asked.as_deref(), limit, groupings)
+                    .await?
             }
             None => {
                 let (search, options) = read(params, searching, limit, &cx.clock)?;
-                let suppliers = &self.suppliers;
-                self.desk.search(cx, suppliers, &search, &options).await?
+                let (suppliers, asked) = (&self.suppliers, asked.unwrap_or_default());
+                self.desk
+                    .search(cx, suppliers, &search, &options, &asked)
+                    .await?
             }
         };
         cx.success(StatusCode::OK, page.items, page.meta)
     }
+}
+
+/// A mark of what a search asked for, by which a cursor knows its own search; none if nothing is asked
+/// for beside a page.
+fn asked(params: &Params) -> Option<String> {
+    let asked = params.asked_for(&["cursor", "limit"]);
+    let mark = fingerprint("", "", format!("{asked:?}").as_bytes());
+    (!asked.is_empty()).then(|| mark.chars().take(8).collect())
 }
 
 fn read<Q>(
@@ -135,7 +149,8 @@ pub struct CommonParams {
     /// Entries per page, 1 to 100, 20 by default.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u32>,
-    /// `meta.next_cursor` of the page before.
+    /// `meta.next_cursor` of the page before. The search's own parameters need not be repeated beside it.
+    #[param(pattern = r"^sea_[0-9a-f]{32}\.[0-9a-f]{8}\.[0-9]{1,12}$")]
     cursor: Option<String>,
 }
 

@@ -138,12 +138,15 @@ impl Desk {
             return Ok(if given_up { Known::Yes } else { Known::NotYet });
         }
         let supplier = self.supplier(&order.order.supplier)?;
-        let found = in_time(call, supplier.find_order(call, &lookup(order)))
+        let mut found = in_time(call, supplier.find_order(call, &lookup(order)))
             .await
             .map_err(|failure| supplier_failure(supplier.name(), &failure))?;
         let sure = order.final_after.is_some_and(|sure| sure <= now);
         if found.is_none() && !sure {
             return Ok(Known::NotYet);
+        }
+        if let Some(placed) = &mut found {
+            self.align_placed(&order.order.supplier, placed).await?;
         }
         let mut tx = self.0.db.begin().await?;
         match found.as_ref().map(|placed| (placed, placed.status)) {

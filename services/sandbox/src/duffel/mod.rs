@@ -7,7 +7,7 @@ mod offer;
 mod orders;
 pub(crate) mod platform;
 mod reference;
-mod scenario;
+pub(crate) mod scenario;
 mod search;
 mod services;
 mod state;

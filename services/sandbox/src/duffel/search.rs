@@ -71,7 +71,7 @@ pub(crate) fn create(duffel: &Duffel, query: Option<&str>, body: &Value) -> Answ
     let expires_at = whole_second(duffel.office.clock.after(duffel.office.offer_life));
     let ways: Vec<Vec<Vec<Flight>>> = legs
         .iter()
-        .map(|leg| journeys(duffel, leg, max_connections, today))
+        .map(|leg| journeys(duffel, leg, max_connections, now))
         .collect();
     let cabin_sold = cabin.unwrap_or(Cabin::Economy);
     let mut offers = Vec::new();
@@ -391,7 +391,13 @@ fn passengers(duffel: &Duffel, data: &Value) -> Result<Vec<Passenger>, Problem> 
     Ok(passengers)
 }
 
-fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Vec<Vec<Flight>> {
+fn journeys(
+    duffel: &Duffel,
+    leg: &Leg,
+    max_connections: u64,
+    now: jiff::Timestamp,
+) -> Vec<Vec<Flight>> {
+    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
     let ahead = today
         .until(leg.date)
         .map_or(i32::MAX, |span| span.get_days());
@@ -427,7 +433,8 @@ fn journeys(duffel: &Duffel, leg: &Leg, max_connections: u64, today: Date) -> Ve
     ways.retain(|way| {
         let departs = way.first().map(|flight| flight.departs.time());
         let arrives = way.last().map(|flight| flight.arrives.time());
-        departs.is_some_and(|at| inside(leg.departure, at))
+        way.first().is_some_and(|flight| flight.leaves_after(now))
+            && departs.is_some_and(|at| inside(leg.departure, at))
             && arrives.is_some_and(|at| inside(leg.arrival, at))
     });
     ways

@@ -140,6 +140,28 @@ async fn an_order_that_appears_late_is_confirmed_and_stays_so() {
 }
 
 #[tokio::test]
+async fn an_order_that_the_supplier_has_taken_is_not_given_up_before_it_decides() {
+    on_both(&[], async |shop| {
+        shop.first.next(Do::Taken);
+        let placed = shop.order("k", &shop.offer().await).await;
+        assert_eq!(placed.status, 202, "{}", placed.text);
+        let order = id(&placed);
+        shop.clock.advance(Duration::from_secs(71 * 3600));
+        shop.after_questions("find_order", 1).await;
+        assert_eq!(shop.read(&order).await["status"], "pending");
+        shop.first.do_late();
+        shop.clock.advance(Duration::from_secs(60));
+        shop.becomes(&order, "confirmed").await;
+
+        shop.first.next(Do::Taken);
+        let never = id(&shop.order("l", &shop.offer().await).await);
+        shop.clock.advance(Duration::from_secs(73 * 3600));
+        shop.becomes(&never, "failed").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn nobody_pays_more_than_agreed() {
     on_both(&[], async |shop| {
         let offer = shop.offer().await;

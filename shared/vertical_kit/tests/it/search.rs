@@ -36,6 +36,8 @@ async fn one_supplier_that_hangs_fails_or_breaks_leaves_the_others_offers() {
             (Finds::Fails(Kind::Timeout), "timeout"),
             (Finds::Fails(Kind::Protocol), "error"),
             (Finds::Panics, "error"),
+            (Finds::OnlyRejected, "error"),
+            (Finds::LeftAlone, "skipped"),
         ] {
             shop.second.finds(finds);
             let answer = search(shop).await;

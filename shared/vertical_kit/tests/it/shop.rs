@@ -21,7 +21,7 @@ use travel_types::jiff::civil::Date;
 use travel_types::{Clock, FieldErrors, Traveller};
 use utoipa::OpenApi as _;
 use vertical_kit::{
-    Assortment, Desk, DeskParts, Offer, Rules, SearchOptions, Searcher, Sort, Supplier,
+    Assortment, Described, Desk, DeskParts, Offer, Rules, SearchOptions, Searcher, Sort, Supplier,
 };
 
 use crate::supplier::{Scripted, rename};
@@ -49,7 +49,7 @@ impl Assortment for Tours {
         None
     }
 
-    async fn align(&self, _: &Db, _: &mut [&mut Offer]) -> Result<(), StoreError> {
+    async fn align(&self, _: &Db, _: &mut [Described<'_>]) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -74,8 +74,8 @@ async fn search(
         group: None,
     };
     let page = match cursor {
-        Some(cursor) => desk.search_page(&cursor, 2, &[]).await?,
-        None => desk.search(&cx, &suppliers, &(), &options).await?,
+        Some(cursor) => desk.search_page(&cursor, None, 2, &[]).await?,
+        None => desk.search(&cx, &suppliers, &(), &options, "0").await?,
     };
     cx.success(StatusCode::OK, page.items, page.meta)
 }

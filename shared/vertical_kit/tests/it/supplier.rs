@@ -23,6 +23,8 @@ pub(crate) enum Do {
     NotDoneAndLost,
     /// It is not done until [`Scripted::do_late`], and the answer is lost.
     Late,
+    /// It is taken, to be decided on until [`Scripted::do_late`].
+    Taken,
     /// It is refused.
     Refuse(Kind),
     /// It is never answered, nor done.
@@ -43,6 +45,8 @@ pub(crate) enum Finds {
     Hangs,
     Panics,
     WithRejected,
+    OnlyRejected,
+    LeftAlone,
 }
 
 #[derive(Clone, Debug)]
@@ -209,6 +213,12 @@ impl Supplier for Scripted {
                 self.state().late = Some(made);
                 return Err(lost());
             }
+            Some(Do::Taken) => {
+                let mut taken = placed(&made);
+                taken.status = PlacedStatus::Pending;
+                self.state().late = Some(made);
+                return Ok(taken);
+            }
             _ => self.state().orders.push(made.clone()),
         }
         match does {
@@ -325,6 +335,10 @@ impl Searcher<()> for Scripted {
         match finds {
             Finds::Nothing => {}
             Finds::Fails(kind) => return Err(SupplierError::new(kind, "scripted")),
+            Finds::LeftAlone => {
+                return Err(SupplierError::new(Kind::Unavailable, "scripted").with_sent(Sent::No));
+            }
+            Finds::OnlyRejected => found.rejected = vec!["is odd".to_owned()],
             Finds::Hangs => std::future::pending().await,
             Finds::Panics => panic!("scripted"),
             Finds::Offers => found.offers = vec![self.offer(); 3],
