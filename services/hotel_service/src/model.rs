@@ -38,6 +38,15 @@ pub struct Area {
     pub radius_km: f64,
 }
 
+impl Area {
+    /// Kilometres from its middle to a point (degrees north, degrees east), to the metre: no position of
+    /// a hotel is known better.
+    pub(crate) fn distance_km(&self, to: (f64, f64)) -> f64 {
+        let exact = travel_types::distance_km((self.latitude, self.longitude), to);
+        (exact * 1000.0).round() / 1000.0
+    }
+}
+
 /// Who sleeps in one room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Guests {

@@ -329,7 +329,7 @@ pub(crate) fn shown(
                     Value::Null
                 },
             );
-            if promoted {
+            if promoted && !rate.refundable {
                 set(
                     "promotions",
                     json!([{ "code": "073", "name": "Non-refundable rate. No amendments permitted" }]),

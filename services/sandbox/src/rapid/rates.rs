@@ -8,18 +8,47 @@ use super::query::{Occupancy, Stay};
 use crate::hotels::{Property, RoomType};
 use crate::supplier::decimal;
 
-/// Units of a currency in ten thousandths of a pound; two decimals each.
-const PER_POUND: [(&str, i64); 9] = [
-    ("GBP", 10_000),
-    ("EUR", 11_700),
-    ("USD", 13_000),
-    ("CAD", 17_500),
-    ("AUD", 19_800),
-    ("CHF", 11_200),
-    ("SEK", 136_000),
-    ("PLN", 49_800),
+/// Units of a currency in ten thousandths of a pound, more or less: those that Expedia's page "Hotel
+/// currency options" (dev.ean.com) lists.
+const PER_POUND: [(&str, i64); 34] = [
     ("AED", 47_700),
+    ("ARS", 18_000_000),
+    ("AUD", 19_800),
+    ("BND", 17_300),
+    ("BRL", 72_000),
+    ("CAD", 17_500),
+    ("CHF", 11_200),
+    ("CNY", 94_000),
+    ("DKK", 87_000),
+    ("EGP", 640_000),
+    ("EUR", 11_700),
+    ("GBP", 10_000),
+    ("HKD", 102_000),
+    ("IDR", 216_000_000),
+    ("ILS", 44_000),
+    ("INR", 1_165_000),
+    ("JPY", 2_050_000),
+    ("KRW", 19_000_000),
+    ("MOP", 105_000),
+    ("MXN", 245_000),
+    ("MYR", 55_000),
+    ("NOK", 134_000),
+    ("NZD", 23_000),
+    ("PHP", 770_000),
+    ("PLN", 49_800),
+    ("RUB", 1_050_000),
+    ("SAR", 48_700),
+    ("SEK", 136_000),
+    ("SGD", 17_300),
+    ("THB", 430_000),
+    ("TRY", 550_000),
+    ("TWD", 410_000),
+    ("USD", 13_000),
+    ("VND", 345_000_000),
 ];
+
+/// Those of them without a smaller unit (ISO 4217).
+const WHOLE: [&str; 3] = ["JPY", "KRW", "VND"];
 
 /// What a rate includes and whether it can be given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +97,15 @@ pub(crate) fn convert(amount: i64, from: &str, to: &str) -> Option<i64> {
     };
     let (from, to) = (rate(from)?, rate(to)?);
     Some((amount * to + from / 2) / from)
+}
+
+/// Hundredths as an amount of a currency.
+fn written(hundredths: i64, currency: &str) -> String {
+    if WHOLE.contains(&currency) {
+        ((hundredths + 50) / 100).to_string()
+    } else {
+        decimal(hundredths)
+    }
 }
 
 /// What each night of a stay costs in a room before plan and tax, in hundredths.
@@ -143,7 +181,7 @@ impl Price {
     pub(crate) fn shown(&self, billable: &str, request: Option<&str>, dealt: bool) -> Value {
         let charge = |kind: &str, amount: i64| json!({ "type": kind, "value": decimal(amount), "currency": billable });
         let both = |amount: i64| {
-            let part = |amount: i64, currency: &str| json!({ "value": decimal(amount), "currency": currency });
+            let part = |amount: i64, currency: &str| json!({ "value": written(amount, currency), "currency": currency });
             let mut both = json!({ "billable_currency": part(amount, billable) });
             if let (Some(request), Some(map)) = (request, both.as_object_mut()) {
                 let amount = convert(amount, billable, request).unwrap_or(amount);
@@ -339,4 +377,17 @@ pub(crate) fn deposits(
         .checked_sub(SignedDuration::from_hours(7 * 24))
         .ok()?;
     Some(json!([{ "value": decimal(total / 5), "due": due.to_string(), "currency": billable }]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_currency_without_a_smaller_unit_is_written_whole() {
+        let yen = convert(10_050, "GBP", "JPY").unwrap();
+        assert_eq!(written(yen, "JPY"), "20603");
+        assert_eq!(written(10_050, "GBP"), "100.50");
+        assert_eq!(convert(10_050, "GBP", "BHD"), None);
+    }
 }

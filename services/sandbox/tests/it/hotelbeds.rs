@@ -202,6 +202,12 @@ async fn numbers_become_texts_from_one_endpoint_to_the_next() {
                 && hotel["currency"] == "EUR"
         );
         assert!(rate["net"].is_f64() || rate["net"].is_i64(), "{rate}");
+        // What a rate says of itself does not contradict its class.
+        let says = rate["promotions"].to_string();
+        assert!(
+            rate["rateClass"] == "NRF" || !says.contains("Non-refundable"),
+            "{rate}"
+        );
         for policy in rate["cancellationPolicies"].as_array().unwrap() {
             assert!(
                 policy["from"].as_str().unwrap().ends_with('Z') && policy["amount"].is_number()

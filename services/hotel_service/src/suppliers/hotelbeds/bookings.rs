@@ -42,13 +42,19 @@ fn rates(booking: &wire::Booking) -> Option<Vec<wire::Rate>> {
     (!rates.is_empty()).then_some(rates)
 }
 
-/// The state of a booking. `paid`: what we ordered it for; a cancelled booking no longer states its price.
-pub(super) fn placed(booking: &wire::Booking, paid: Money) -> Result<PlacedOrder, String> {
+/// The state of a booking. `paid`: what we ordered it for; it stands where the booking does not state its
+/// price readably, and a cancelled one no longer states it at all. A booking that has a reference is made,
+/// whatever is said about the money.
+pub(super) fn placed(booking: &wire::Booking, paid: Money) -> PlacedOrder {
     let status = status(booking);
     let mut warnings = Vec::new();
     let total = match status {
         PlacedStatus::Cancelled => paid,
-        _ => total(booking, &mut warnings)?,
+        _ => total(booking, &mut warnings).unwrap_or_else(|reason| {
+            let message = format!("what was agreed to stands: {reason}");
+            warnings.push(Warning::new(WarningCode::DataQuality, "total", message));
+            paid
+        }),
     };
     for warning in &warnings {
         let reference = booking.reference.as_str();
@@ -58,13 +64,13 @@ pub(super) fn placed(booking: &wire::Booking, paid: Money) -> Result<PlacedOrder
             "odd sums in a booking"
         );
     }
-    Ok(PlacedOrder {
+    PlacedOrder {
         status,
         supplier_reference: booking.reference.0.clone(),
         total,
         details: None,
         handle: json!({ "reference": booking.reference.as_str() }),
-    })
+    }
 }
 
 /// How a booking stands. Hotelbeds documents two words and confirms at once: another word is no reason to

@@ -17,7 +17,7 @@ use super::wire::{ErrorItem, Failure};
 /// What a message says, in lower case, and what it means. The first that fits holds; those that leave
 /// open whether a booking was made come first. No kind: the outcome is open if something was to change,
 /// unless class and status both say that nothing was booked.
-const MESSAGES: [(&str, Option<Kind>); 31] = [
+const MESSAGES: [(&str, Option<Kind>); 32] = [
     ("booking confirmation error", None),
     ("do not retry", None),
     ("no healthy upstream", None),
@@ -43,6 +43,7 @@ const MESSAGES: [(&str, Option<Kind>); 31] = [
     ("rate limit", Some(Kind::RateLimited)),
     ("quota", Some(Kind::RateLimited)),
     ("over qps", Some(Kind::RateLimited)),
+    ("queries per second", Some(Kind::RateLimited)),
     ("over rate", Some(Kind::RateLimited)),
     ("payment data", Some(Kind::PaymentRefused)),
     ("ratekey", Some(Kind::OfferExpired)),

@@ -318,8 +318,7 @@ pub(super) fn property(hotel: &wire::Hotel, area: &Area) -> Property {
         ),
         latitude: position.map(|(latitude, _)| latitude),
         longitude: position.map(|(_, longitude)| longitude),
-        distance_km: position
-            .map(|position| distance_km((area.latitude, area.longitude), position)),
+        distance_km: position.map(|position| area.distance_km(position)),
         address: city.map(|city| crate::Address {
             lines: hotel
                 .zone_name

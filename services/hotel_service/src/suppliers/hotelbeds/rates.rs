@@ -261,22 +261,30 @@ fn figures(
     let Some(raw) = &rate.taxes else {
         return (None, Vec::new());
     };
-    let read = serde_json::from_str::<wire::Taxes>(raw.get()).map(|taxes| taxes.taxes);
-    let Ok(entries) = read.or_else(|_| serde_json::from_str::<Vec<wire::Entry>>(raw.get())) else {
+    let read = serde_json::from_str::<wire::Taxes>(raw.get());
+    let plain = |taxes| wire::Taxes {
+        taxes,
+        all_included: None,
+    };
+    let Ok(told) = read.or_else(|_| serde_json::from_str(raw.get()).map(plain)) else {
         let message = "the taxes cannot be read";
         warnings.push(Warning::new(WarningCode::DataQuality, "taxes", message));
         return (None, Vec::new());
     };
     let mut included: Option<Option<Money>> = None;
     let mut charges = Vec::new();
-    for entry in &entries {
+    for entry in &told.taxes {
         let Ok(tax) = serde_json::from_str::<wire::Tax>(entry.get()) else {
             let message = "a tax cannot be read and is left out";
             warnings.push(Warning::new(WarningCode::DataQuality, "taxes", message));
             included = Some(None);
             continue;
         };
-        if tax.included.is_some_and(|flag| flag.0) {
+        if tax
+            .included
+            .or(told.all_included)
+            .is_some_and(|flag| flag.0)
+        {
             let currency = price.currency();
             let known = tax.amount.as_ref().filter(|_| {
                 let told = tax.currency.as_deref();
@@ -356,17 +364,21 @@ fn penalties(
             }
         };
         let currency = price.total.currency().code();
-        let stated = policy.amount.as_ref();
+        let of_hotel = || {
+            let same = policy.hotel_currency.as_deref() == Some(currency);
+            policy.hotel_amount.as_ref().filter(|_| same)
+        };
+        let stated = policy.amount.as_ref().or_else(of_hotel);
         // Below zero is for the schedule to flag.
         let amount = match stated.map(|literal| Money::parse(literal.as_str(), currency)) {
             Some(Ok(money)) => Some(money),
-            Some(Err(MoneyError::Precision { .. })) => {
-                let message = "a penalty is finer than its currency allows";
-                warnings.push(Warning::new(WarningCode::AmountPrecision, PATH, message));
-                None
+            unread => {
+                if let Some(Err(MoneyError::Precision { .. })) = unread {
+                    let message = "a penalty is finer than its currency allows";
+                    warnings.push(Warning::new(WarningCode::AmountPrecision, PATH, message));
+                }
+                share(policy, price.total, terms.nights)
             }
-            Some(Err(_)) => None,
-            None => share(policy, price.total, terms.nights),
         };
         penalties.push(Penalty {
             from,

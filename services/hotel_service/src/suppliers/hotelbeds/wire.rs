@@ -239,6 +239,11 @@ pub(super) struct Rate {
 pub(super) struct CancellationPolicy {
     #[serde(default)]
     pub(super) amount: Option<Literal>,
+    /// The same in the hotel's currency.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) hotel_amount: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) hotel_currency: Option<String>,
     #[serde(default)]
     pub(super) percent: Option<Literal>,
     #[serde(default)]
@@ -248,9 +253,13 @@ pub(super) struct CancellationPolicy {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Taxes {
     #[serde(default, deserialize_with = "list")]
     pub(super) taxes: Vec<Entry>,
+    /// Of those that do not say it themselves.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) all_included: Option<Flag>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 
 use supplier_client::{Blame, Retry, SupplierError, SupplierErrorKind as Kind, WireResponse};
 
-use super::wire::{ErrorItem, Errors, Field};
+use super::wire::{self, ErrorItem, Errors, Field};
 
 /// Each type of error, with its meaning. A type that ends with a dot is a beginning.
 const TABLE: [(&str, Kind, Blame); 20] = [
@@ -72,7 +72,8 @@ pub(super) fn failure(response: &WireResponse, changes: bool) -> SupplierError {
     };
     // `invalid_input` only says that the nested errors are the ones that count. Of several, the one that
     // is known counts.
-    let nested = body.errors.unwrap_or_default();
+    let nested = body.errors.iter().flatten();
+    let nested: Vec<ErrorItem> = nested.filter_map(|raw| wire::part(raw)).collect();
     let fits = |item: &&ErrorItem| item.kind.as_deref().and_then(known).is_some();
     let item = nested.iter().find(fits).or_else(|| nested.first());
     let code = item

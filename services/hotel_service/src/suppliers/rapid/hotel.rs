@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::wire::{self, Content, Coordinates, Image, Links, Named, PostalAddress, Raw};
-use crate::model::{Address, Board, Property};
+use crate::model::{Address, Area, Board, Property};
 
 /// The most pictures and amenities that are shown.
 const PICTURES: usize = 12;
@@ -66,7 +66,7 @@ impl Hotel {
     }
 
     /// The property as it is shown, seen from the point that was searched around.
-    pub(super) fn shown(&self, code: &str, from: (f64, f64)) -> Property {
+    pub(super) fn shown(&self, code: &str, from: &Area) -> Property {
         Property {
             id: String::new(),
             supplier_code: code.to_owned(),
@@ -83,10 +83,9 @@ impl Hotel {
         }
     }
 
-    /// Kilometres from a point, if the position is known.
-    pub(super) fn distance_from(&self, from: (f64, f64)) -> Option<f64> {
-        self.position
-            .map(|position| travel_types::distance_km(from, position))
+    /// Kilometres from the middle of an area, if the position is known.
+    pub(super) fn distance_from(&self, from: &Area) -> Option<f64> {
+        self.position.map(|position| from.distance_km(position))
     }
 }
 

@@ -58,7 +58,7 @@ impl Reading<'_> {
             };
             let mut offers: Vec<Vec<SupplierOffer>> = Vec::new();
             for raw in wire::parts(room.rates.as_ref()).unwrap_or_default() {
-                match self.rate(&raw, &room, &code, hotel.as_ref()) {
+                match self.rate(&raw, &room, &code, hotel.as_ref(), &mut found.rejected) {
                     Ok(of_rate) => offers.push(of_rate),
                     Err(reason) => found.rejected.push(reason),
                 }
@@ -70,13 +70,15 @@ impl Reading<'_> {
         }
     }
 
-    /// The offers of a rate: one for each choice of beds, since each is booked by its own link.
+    /// The offers of a rate: one for each choice of beds, since each is booked by its own link. Choices
+    /// that cannot be shown beside others are `rejected`.
     fn rate(
         &self,
         raw: &RawValue,
         room: &Room,
         code: &str,
         hotel: Option<&Hotel>,
+        rejected: &mut Vec<String>,
     ) -> Result<Vec<SupplierOffer>, String> {
         let rate: Rate = wire::part(raw).ok_or("a rate is not as Rapid describes it")?;
         if rate
@@ -108,7 +110,7 @@ impl Reading<'_> {
         let mut remarks = promised(&rate);
         remarks.extend(deposits(&extras));
         let details = HotelDetails {
-            property: hotel.shown(code, (area.latitude, area.longitude)),
+            property: hotel.shown(code, area),
             check_in: self.search.check_in,
             check_in_from: hotel.check_in_from,
             check_out: self.search.check_out,
@@ -133,8 +135,7 @@ impl Reading<'_> {
             remarks,
         };
         let groups = rate.bed_groups.unwrap_or_default();
-        let mut offers = Vec::with_capacity(groups.len());
-        for raw in groups.values() {
+        let of_beds = |raw: &wire::Raw| -> Result<SupplierOffer, String> {
             let group: BedGroup = wire::part(raw).ok_or("beds are not as Rapid describes them")?;
             let link = wire::link(group.links.as_ref(), "price_check");
             let link = link.ok_or("beds without a link to check their price")?;
@@ -149,8 +150,9 @@ impl Reading<'_> {
                     guests: guests.clone(),
                 })
                 .collect();
+            let expires_at = expiry(&link)?;
             let memory = Memory {
-                price_check: link.href.clone().unwrap_or_default(),
+                price_check: link.href.unwrap_or_default(),
                 book: None,
                 rules: rules.clone(),
                 zone: self.zone.clone(),
@@ -158,18 +160,21 @@ impl Reading<'_> {
                 itinerary_id: None,
                 retrieve: None,
             };
-            let expires_at = expiry(&link)?;
-            offers.push(offer(
-                &memory,
-                &price,
-                expires_at,
-                warnings.clone(),
-                self.now,
-            )?);
+            offer(&memory, &price, expires_at, warnings.clone(), self.now)
+        };
+        let mut offers = Vec::with_capacity(groups.len());
+        let mut odd = Vec::new();
+        for raw in groups.values() {
+            match of_beds(raw) {
+                Ok(offer) => offers.push(offer),
+                Err(reason) => odd.push(reason),
+            }
         }
         if offers.is_empty() {
-            return Err("a rate without a link to check its price".to_owned());
+            let none = || "a rate without a link to check its price".to_owned();
+            return Err(odd.into_iter().next().unwrap_or_else(none));
         }
+        rejected.append(&mut odd);
         Ok(offers)
     }
 }

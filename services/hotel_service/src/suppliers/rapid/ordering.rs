@@ -326,19 +326,7 @@ impl Rapid {
     ) -> Result<CancellationOutcome, SupplierError> {
         let memory = Memory::read(&order.handle).map_err(ours)?;
         let quote = read_quote(quote)?;
-        for (done, href) in quote.links.iter().enumerate() {
-            let request = follow("cancel", Method::DELETE, href, Safety::Unsafe)?;
-            match self.act(cx, request).await {
-                Ok(response) if response.status == StatusCode::ACCEPTED => {
-                    return Err(unknown("HTTP 202 to a cancellation"));
-                }
-                Ok(_) => {}
-                Err(error) if error.code.as_deref() == Some("room_already_cancelled") => {}
-                // With some rooms cancelled and some not, only looking tells how it stands.
-                Err(error) if done > 0 => return Err(unknown(error.detail)),
-                Err(error) => return Err(error),
-            }
-        }
+        self.cancel_all(cx, &quote.links).await?;
         let mut refund = quote.refund;
         if let Some(cx) = glance(cx)
             && let Ok(found) = self.itinerary(&cx, &memory).await
@@ -349,6 +337,29 @@ impl Rapid {
         Ok(CancellationOutcome::Cancelled { refund })
     }
 
+    /// Sends every request of a cancellation: a room whose answer is unclear does not keep the others
+    /// from being cancelled. Only a refusal of the first leaves everything as it was.
+    async fn cancel_all(&self, cx: &CallCx, links: &[String]) -> Result<(), SupplierError> {
+        let mut unclear = None;
+        for (done, href) in links.iter().enumerate() {
+            let request = follow("cancel", Method::DELETE, href, Safety::Unsafe)?;
+            match self.act(cx, request).await {
+                Ok(response) if response.status == StatusCode::ACCEPTED => {
+                    unclear = unclear.or(Some(unknown("HTTP 202 to a cancellation")));
+                }
+                Ok(_) => {}
+                Err(error) if error.code.as_deref() == Some("room_already_cancelled") => {}
+                Err(error) if error.kind == Kind::OutcomeUnknown => {
+                    unclear = unclear.or(Some(error));
+                }
+                // With some rooms cancelled and some not, only looking tells how it stands.
+                Err(error) if done > 0 => unclear = unclear.or(Some(unknown(error.detail))),
+                Err(error) => return Err(error),
+            }
+        }
+        unclear.map_or(Ok(()), Err)
+    }
+
     pub(super) async fn cancelled(
         &self,
         cx: &CallCx,
@@ -357,11 +368,25 @@ impl Rapid {
     ) -> Result<CancellationOutcome, SupplierError> {
         let memory = Memory::read(&order.handle).map_err(ours)?;
         let quote = read_quote(quote)?;
-        let found = self.itinerary(cx, &memory).await?;
+        let mut found = self.itinerary(cx, &memory).await?;
         let odd = |reason: &str| {
             SupplierError::new(Kind::Protocol, reason.to_owned()).with_sent(Sent::Answered)
         };
-        match itinerary::standing(&found).map_err(|reason| odd(&reason))? {
+        let mut standing = itinerary::standing(&found).map_err(|reason| odd(&reason))?;
+        let halfway = Standing::Booked {
+            partly_cancelled: true,
+        };
+        // It was begun room by room. Going on is what was ordered, and safe: a room that is cancelled
+        // already is not cancelled twice.
+        if standing == halfway
+            && let Some(links) = itinerary::cancel_links(&found)
+        {
+            // However that goes, looking again tells.
+            drop(self.cancel_all(cx, &links).await);
+            found = self.itinerary(cx, &memory).await?;
+            standing = itinerary::standing(&found).map_err(|reason| odd(&reason))?;
+        }
+        match standing {
             Standing::Pending => Err(not_yet()),
             Standing::Booked {
                 partly_cancelled: true,

@@ -88,8 +88,12 @@ pub(super) fn schedule(
     if lost > 0 {
         return unknown("some nights give nothing back, and the supplier does not say how much");
     }
-    if penalties.is_empty() && rules.refundable.is_none() {
-        return None;
+    if penalties.is_empty() {
+        // "fully refundable at the time of booking. Cancel penalties may still apply."
+        return match rules.refundable {
+            Some(_) => unknown("the rate is called refundable, and its penalties are not told"),
+            None => None,
+        };
     }
     let windows: Vec<Window> = penalties
         .iter()
@@ -100,6 +104,9 @@ pub(super) fn schedule(
         .any(|window| window.from.is_none_or(|from| from <= stay.now));
     if rules.refundable == Some(false) && free_now {
         return unknown("the rate is called non-refundable, and its penalties begin later");
+    }
+    if rules.current.as_deref() == Some("partially_refundable") && free_now {
+        return unknown("not everything comes back now, and the penalties begin later");
     }
     let (terms, doubts) = cancellation::terms(stay.total, &windows, end);
     warnings.extend(doubts);

@@ -4,7 +4,7 @@
 use std::f64::consts::TAU;
 
 use supplier_client::WireRequest;
-use travel_types::Traveller;
+use travel_types::{Currency, Traveller};
 use vertical_kit::OrderRequest;
 
 use super::Terms;
@@ -20,6 +20,14 @@ const WIDEST_KM: f64 = 245.0;
 const DEGREE_KM: f64 = 111.195;
 /// Digits of our reference: all of it. Rapid allows 28 characters.
 pub(super) const REFERENCE: usize = 26;
+
+/// Currencies that prices can be asked for in; asked for in another, Rapid refuses the whole search.
+/// Source: Expedia's page "Hotel currency options" (dev.ean.com), the list of Rapid's predecessor.
+const CURRENCIES: [&str; 34] = [
+    "AED", "ARS", "AUD", "BND", "BRL", "CAD", "CHF", "CNY", "DKK", "EGP", "EUR", "GBP", "HKD",
+    "IDR", "ILS", "INR", "JPY", "KRW", "MOP", "MXN", "MYR", "NOK", "NZD", "PHP", "PLN", "RUB",
+    "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "USD", "VND",
+];
 
 /// The area around a point, as a polygon that encloses the circle.
 pub(super) fn polygon(area: &Area) -> wire::Polygon {
@@ -41,9 +49,9 @@ pub(super) fn polygon(area: &Area) -> wire::Polygon {
 
 /// The availability of properties.
 pub(super) fn availability(search: &HotelSearch, ids: &[String], terms: &Terms) -> WireRequest {
-    let currency = search
-        .currency
-        .map_or(terms.currency.as_str(), |currency| currency.code());
+    let wished = search.currency.map(Currency::code);
+    let known = wished.filter(|code| CURRENCIES.contains(code));
+    let currency = known.unwrap_or(terms.currency.as_str());
     let mut request = WireRequest::get("search", "/v3/properties/availability")
         .query("checkin", search.check_in)
         .query("checkout", search.check_out)

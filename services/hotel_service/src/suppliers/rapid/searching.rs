@@ -93,8 +93,7 @@ impl Rapid {
             let mut by_distance = Vec::with_capacity(ids.len());
             for id in ids {
                 let hotel: Option<Hotel> = self.contents.get(&hotel_key(&id)).await;
-                let centre = (area.latitude, area.longitude);
-                let far = hotel.and_then(|hotel| hotel.distance_from(centre));
+                let far = hotel.and_then(|hotel| hotel.distance_from(area));
                 by_distance.push((far.unwrap_or(f64::MAX), id));
             }
             by_distance.sort_by(|(one, _), (other, _)| one.total_cmp(other));

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use supplier_client::tolerant::{Literal, lenient};
 
@@ -200,7 +200,7 @@ pub(super) struct Named {
 pub(super) struct BedGroup {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) description: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) links: Option<Links>,
 }
 
@@ -210,7 +210,7 @@ pub(super) struct PriceCheck {
     pub(super) status: Option<String>,
     #[serde(default)]
     pub(super) occupancy_pricing: Option<BTreeMap<String, Raw>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) links: Option<Links>,
 }
 
@@ -309,7 +309,7 @@ pub(super) struct AllInclusive {
 pub(super) struct Image {
     #[serde(default, deserialize_with = "lenient")]
     pub(super) hero_image: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) links: Option<Links>,
 }
 
@@ -372,7 +372,7 @@ pub(super) struct BillingAddress {
 #[derive(Debug, Deserialize)]
 pub(super) struct ItineraryCreation {
     pub(super) itinerary_id: Literal,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) links: Option<Links>,
 }
 
@@ -382,14 +382,24 @@ pub(super) struct Itinerary {
     pub(super) itinerary_id: Literal,
     #[serde(default)]
     pub(super) affiliate_reference_id: Option<Literal>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) links: Option<Links>,
     /// Absent as long as Rapid itself is not ready to tell.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "booked_rooms")]
     pub(super) rooms: Option<Vec<BookedRoom>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// The rooms, each read by itself: one that is not as Rapid describes it has no status, so that it counts
+/// as not decided.
+fn booked_rooms<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<BookedRoom>>, D::Error> {
+    let rooms = Option::<Vec<Raw>>::deserialize(deserializer)?;
+    let read = |room: &Raw| part(room).unwrap_or_default();
+    Ok(rooms.map(|rooms| rooms.iter().map(read).collect()))
+}
+
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct BookedRoom {
     #[serde(default)]
     pub(super) status: Option<String>,
@@ -401,7 +411,7 @@ pub(super) struct BookedRoom {
     pub(super) checkout: Option<String>,
     #[serde(default)]
     pub(super) rate: Option<Raw>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) links: Option<Links>,
 }
 
@@ -434,9 +444,10 @@ pub(super) struct CancelRefund {
 pub(super) struct Errors {
     #[serde(rename = "type", default, deserialize_with = "lenient")]
     pub(super) kind: Option<String>,
-    #[serde(default)]
-    pub(super) errors: Option<Vec<ErrorItem>>,
-    #[serde(default)]
+    /// Each is read by itself.
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) errors: Option<Vec<Raw>>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) fields: Option<Vec<Field>>,
 }
 
@@ -444,7 +455,7 @@ pub(super) struct Errors {
 pub(super) struct ErrorItem {
     #[serde(rename = "type", default, deserialize_with = "lenient")]
     pub(super) kind: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) fields: Option<Vec<Field>>,
 }
 

@@ -161,3 +161,28 @@ async fn a_cancellation_is_done_only_when_the_booking_says_so() {
     assert_eq!(*request.safety(), Safety::Unsafe);
     assert!(wire.unmet().is_empty());
 }
+
+#[tokio::test]
+async fn a_cancellation_is_done_whatever_it_says_about_the_money() {
+    let own = reference();
+    let order = lookup(own, json!({"reference": "207-12306403"}));
+    let quote = json!({"reference": "207-12306403", "refund": money("200.00", "EUR")});
+    for body in [
+        cancelled(own, json!("1.005"), json!({})),
+        cancelled(own, json!("a lot"), json!({})),
+        cancelled(own, json!(12.4), json!({"currency": "USD"})),
+    ] {
+        let (hotelbeds, _) = adapter(ScriptedWire::new(vec![
+            (CANCEL, 200, body.clone()),
+            (DETAIL, 200, body),
+        ]));
+        let done = hotelbeds.confirm_cancellation(&cx(), &order, &quote).await;
+        let found = hotelbeds.find_cancellation(&cx(), &order, &quote).await;
+        let refund = money("200.00", "EUR");
+        let expected = CancellationOutcome::Cancelled { refund };
+        assert_eq!(
+            (done.unwrap(), found.unwrap()),
+            (expected.clone(), expected)
+        );
+    }
+}

@@ -139,7 +139,7 @@ fn a_changed_booking_is_refused_with_a_reason_or_keeps_its_price() {
             .to_vec();
             let read = serde_json::from_str::<wire::BookingAnswer>(&text)
                 .map_err(|error| error.to_string())
-                .and_then(|answer| {
+                .map(|answer| {
                     if let Ok(Some(refund)) = bookings::refund(&answer.booking, paid) {
                         assert!((0..=paid.minor()).contains(&refund.minor()), "{change}");
                     }

@@ -260,18 +260,18 @@ async fn a_refusal_is_told_apart_from_an_outcome_that_is_open() {
 #[tokio::test]
 async fn a_booking_that_is_odd_is_unknown_and_one_that_is_not_confirmed_is_pending() {
     let own = reference();
-    for changes in [
-        json!({"clientReference": "SOMEBODYELSES"}),
-        json!({"currency": "XXX"}),
-        json!({"totalNet": "a lot"}),
-        json!({"totalNet": "212.405"}),
-    ] {
-        let error = answered(200, booking(own, changes.clone()).to_string())
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind, Kind::OutcomeUnknown, "{changes}");
-    }
+    let foreign = booking(own, json!({"clientReference": "SOMEBODYELSES"}));
+    let error = answered(200, foreign.to_string()).await.unwrap_err();
+    assert_eq!(error.kind, Kind::OutcomeUnknown);
     for (changes, status) in [
+        // What was agreed to stands where the price cannot be read.
+        (json!({"currency": "XXX"}), PlacedStatus::Confirmed),
+        (json!({"totalNet": "a lot"}), PlacedStatus::Confirmed),
+        (json!({"totalNet": "212.405"}), PlacedStatus::Confirmed),
+        (
+            json!({"totalNet": {}, "currency": null, "hotel": null}),
+            PlacedStatus::Confirmed,
+        ),
         (json!({"clientReference": null}), PlacedStatus::Confirmed),
         (
             json!({"clientReference": own.compact(20).to_lowercase()}),
@@ -403,6 +403,28 @@ async fn a_lost_order_is_found_by_our_reference_among_the_days_bookings() {
 }
 
 #[tokio::test]
+async fn a_booking_that_names_no_reference_may_be_ours() {
+    let own = reference();
+    let order = lookup(own, handle(json!({})).await);
+    let nameless = json!({"reference": "1-1", "clientReference": null, "status": "CONFIRMED"});
+    let gone =
+        json!({"reference": "1-2", "clientReference": own.compact(20), "status": "CANCELLED"});
+    for entries in [vec![nameless.clone()], vec![gone, nameless.clone()]] {
+        let body = list(&entries, entries.len());
+        let (hotelbeds, _) = adapter(ScriptedWire::new(vec![(LIST, 200, body)]));
+        let error = hotelbeds.find_order(&cx(), &order).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Protocol);
+    }
+    let ours = json!({"reference": "207-12306403", "clientReference": own.compact(20)});
+    let (hotelbeds, _) = adapter(ScriptedWire::new(vec![
+        (LIST, 200, list(&[nameless, ours], 2)),
+        (DETAIL, 200, booking(own, json!({})).to_string()),
+    ]));
+    let placed = hotelbeds.find_order(&cx(), &order).await.unwrap().unwrap();
+    assert_eq!(placed.status, PlacedStatus::Confirmed);
+}
+
+#[tokio::test]
 async fn a_look_up_that_cannot_be_read_is_not_told_as_absent() {
     let own = reference();
     let order = lookup(own, handle(json!({})).await);
@@ -445,7 +467,6 @@ async fn a_look_up_that_cannot_be_read_is_not_told_as_absent() {
     let ours = json!({"reference": "207-12306403", "clientReference": own.compact(20)});
     for detail in [
         booking(own, json!({"clientReference": "ANOTHER"})).to_string(),
-        booking(own, json!({"totalNet": {}, "hotel": null})).to_string(),
         "{}".to_owned(),
     ] {
         let script = vec![

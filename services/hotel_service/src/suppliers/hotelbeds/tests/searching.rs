@@ -265,6 +265,29 @@ async fn what_is_due_at_the_property_is_told_and_not_part_of_the_total() {
 }
 
 #[tokio::test]
+async fn taxes_that_do_not_say_it_themselves_are_included_where_all_are() {
+    let search = london(vec![guests(1, &[])]);
+    let tax = json!({"amount": "12.40", "currency": "EUR", "type": "TAX"});
+    let mut due = tax.clone();
+    due["included"] = json!(false);
+    let taxes = |all: Value, tax: &Value| json!({"allIncluded": all, "taxes": [tax]});
+    let body = answer(&[
+        rate(json!({"rateKey": "1", "taxes": taxes(json!(true), &tax)})),
+        rate(json!({"rateKey": "2", "taxes": taxes(json!(true), &due)})),
+        rate(json!({"rateKey": "3", "taxes": taxes(json!(false), &tax)})),
+        rate(json!({"rateKey": "4", "taxes": taxes(json!(null), &tax)})),
+    ]);
+    let found = found(&search, body.to_string()).await;
+    let told: Vec<_> = found
+        .offers
+        .iter()
+        .map(|offer| (offer.taxes, details(offer).due_at_property.len()))
+        .collect();
+    let included = Some(money("12.40", "EUR"));
+    assert_eq!(told, [(included, 0), (None, 1), (None, 1), (None, 1)]);
+}
+
+#[tokio::test]
 async fn policies_that_are_odd_are_flagged_and_never_invented() {
     let search = london(vec![guests(1, &[])]);
     let policies =
@@ -290,6 +313,22 @@ async fn policies_that_are_odd_are_flagged_and_never_invented() {
             0,
         ),
         (json!([{"amount": 12.4}]), Some(vec!["200.00"]), 0),
+        // An amount that cannot be read is told by its share.
+        (
+            json!([{"amount": "10.005", "percent": "50.00", "from": "2024-03-01T00:00:00Z"}]),
+            Some(vec!["212.40", "106.20"]),
+            1,
+        ),
+        (
+            json!([{"hotelAmount": "12.40", "hotelCurrency": "EUR", "from": "2024-03-01T00:00:00Z"}]),
+            Some(vec!["212.40", "200.00"]),
+            0,
+        ),
+        (
+            json!([{"hotelAmount": "12.40", "hotelCurrency": "GBP", "from": "2024-03-01T00:00:00Z"}]),
+            Some(vec!["212.40"]),
+            1,
+        ),
     ];
     let rates: Vec<Value> = shapes
         .iter()
@@ -390,6 +429,11 @@ async fn an_answer_without_hotels_found_none_and_garbage_is_told() {
         ),
         (403, r#"{"error":"Quota exceeded"}"#, Kind::RateLimited),
         (403, "<h1>Developer Over Rate</h1>", Kind::RateLimited),
+        (
+            403,
+            "<h1>Account Over Queries Per Second Limit</h1>",
+            Kind::RateLimited,
+        ),
         (429, "", Kind::RateLimited),
         (500, product, Kind::SoldOut),
         (

@@ -190,18 +190,19 @@ async fn a_cancellation_whose_answer_says_little_is_unknown() {
     assert_eq!(outcome.unwrap(), refunded("600.00"));
 }
 
+/// Two rooms that are cancelled each by its own link.
+fn two_rooms(found: &mut Value) {
+    found["links"] = json!({});
+    let mut room = found["rooms"][0].take();
+    room["links"] = json!({"cancel": {"href": "/v3/itineraries/8999989898988/rooms/1?token=r"}});
+    room["rate"]["cancel_refund"]["amount"] = json!("300.00");
+    found["rooms"] = json!([room, room]);
+}
+
 #[tokio::test]
 async fn rooms_are_cancelled_one_by_one_where_there_is_no_link_for_all() {
-    let two = |found: &mut Value| {
-        found["links"] = json!({});
-        let mut room = found["rooms"][0].take();
-        room["links"] =
-            json!({"cancel": {"href": "/v3/itineraries/8999989898988/rooms/1?token=r"}});
-        room["rate"]["cancel_refund"]["amount"] = json!("300.00");
-        found["rooms"] = json!([room, room]);
-    };
     let script = vec![
-        (READ, 200, itinerary(two)),
+        (READ, 200, itinerary(two_rooms)),
         (ROOM, 204, String::new()),
         (ROOM, 400, r#"{"type":"link.invalid"}"#.to_owned()),
     ];
@@ -218,13 +219,61 @@ async fn rooms_are_cancelled_one_by_one_where_there_is_no_link_for_all() {
 }
 
 #[tokio::test]
+async fn a_room_whose_cancelling_is_unclear_does_not_keep_the_others() {
+    let room = "/v3/itineraries/8999989898988/rooms/1?token=r";
+    let quote = json!({"links": [room, room, room],
+        "refund": {"amount": "600.00", "currency": "CAD"}});
+    for statuses in [[202, 204, 204], [500, 204, 204], [204, 400, 204]] {
+        let script = statuses.map(|status| (ROOM, status, "")).to_vec();
+        let (rapid, wire) = adapter(ScriptedWire::new(script));
+        let order = lookup(order_handle());
+        let outcome = rapid.confirm_cancellation(&cx(), &order, &quote).await;
+        assert_eq!(outcome.unwrap_err().kind, Kind::OutcomeUnknown);
+        assert!(wire.unmet().is_empty(), "{statuses:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_that_is_found_halfway_is_brought_to_its_end() {
+    let order = lookup(order_handle());
+    let halfway = || {
+        itinerary(|found| {
+            two_rooms(found);
+            found["rooms"][0]["status"] = json!("canceled");
+        })
+    };
+    let done = itinerary(|found| {
+        two_rooms(found);
+        found["rooms"][0]["status"] = json!("canceled");
+        found["rooms"][1]["status"] = json!("canceled");
+        found["rooms"][1]["rate"]["cancel_refund"]["amount"] = json!("280.00");
+    });
+    for (status, after, outcome) in [
+        (204, done.clone(), Ok(refunded("580.00"))),
+        // Cancelled already, by a request whose answer was lost.
+        (400, done, Ok(refunded("580.00"))),
+        (500, halfway(), Err(Kind::Protocol)),
+        (202, halfway(), Err(Kind::Protocol)),
+    ] {
+        let (rapid, wire) = adapter(ScriptedWire::new(vec![
+            (READ, 200, halfway()),
+            (ROOM, status, String::new()),
+            (READ, 200, after),
+        ]));
+        let found = rapid.find_cancellation(&cx(), &order, &quoted()).await;
+        assert_eq!(found.map_err(|error| error.kind), outcome, "{status}");
+        assert!(wire.unmet().is_empty(), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_lost_cancellation_is_looked_for_in_the_rooms() {
     let order = lookup(order_handle());
+    // Half of it is done, and there is no way to do the rest.
     let partly = |found: &mut Value| {
-        let room = found["rooms"][0].take();
-        let mut other = room.clone();
-        other["status"] = json!("canceled");
-        found["rooms"] = json!([room, other]);
+        two_rooms(found);
+        found["rooms"][0]["status"] = json!("canceled");
+        found["rooms"][1]["links"] = json!({});
     };
     let no_refund = |found: &mut Value| found["rooms"][0]["rate"]["cancel_refund"] = json!(null);
     for (body, outcome) in [

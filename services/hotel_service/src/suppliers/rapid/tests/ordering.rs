@@ -405,6 +405,35 @@ async fn an_answer_that_cannot_be_read_never_says_that_there_is_no_order() {
 }
 
 #[tokio::test]
+async fn odd_links_and_rooms_do_not_make_a_booked_itinerary_unreadable() {
+    let order = lookup(one_room().handle);
+    for (pointer, odd, status) in [
+        ("/links", json!([]), PlacedStatus::Confirmed),
+        ("/rooms/0/links", json!([]), PlacedStatus::Confirmed),
+        ("/rooms/0/links", json!("none"), PlacedStatus::Confirmed),
+        // A room that cannot be read is not decided.
+        ("/rooms/0/status", json!(7), PlacedStatus::Pending),
+        ("/rooms/0", json!("room"), PlacedStatus::Pending),
+    ] {
+        let mut found = itinerary("booked");
+        *found.pointer_mut(pointer).unwrap() = odd.clone();
+        let script = vec![(FIND, 200, json!([found]).to_string())];
+        let (rapid, _) = adapter(ScriptedWire::new(script));
+        let placed = rapid.find_order(&cx(), &order).await.unwrap().unwrap();
+        assert_eq!(placed.status, status, "{pointer}: {odd}");
+    }
+    let mut made = example("book/201_create_without_hold_no_challenge.json");
+    made["links"] = json!([]);
+    let found = itinerary("booked").to_string();
+    let (rapid, _) = adapter(ScriptedWire::new(vec![
+        (BOOK, 201, made.to_string()),
+        (READ, 200, found),
+    ]));
+    let placed = rapid.order(&cx(), &one_room()).await.unwrap();
+    assert_eq!(placed.status, PlacedStatus::Confirmed);
+}
+
+#[tokio::test]
 async fn an_order_that_is_still_held_is_resumed_again_and_looked_at() {
     let list = json!([held()]).to_string();
     let booked = itinerary("booked").to_string();

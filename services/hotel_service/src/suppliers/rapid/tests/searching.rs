@@ -48,6 +48,7 @@ async fn a_search_asks_for_the_area_then_for_rates_and_descriptions() {
     assert_eq!(details.property.stars, Some(3.5));
     let far = details.property.distance_km.unwrap();
     assert!((4.0..6.0).contains(&far), "{far}");
+    assert_eq!(far, (far * 1000.0).round() / 1000.0);
     assert_eq!(details.board, Board::AllInclusive);
     assert_eq!(found.offers[0].handle["zone"], "America/Chicago");
     assert_eq!(rapid.search(&cx(), &wanted).await.unwrap().offers, vec![]);
@@ -168,7 +169,10 @@ async fn the_configured_test_value_goes_out_where_it_is_documented() {
 /// The example's answer with something changed in its rate.
 fn changed(change: impl Fn(&mut Value)) -> Value {
     let mut answer = example("availability/200_availability.json");
-    change(&mut answer[0]["rooms"][0]["rates"][0]);
+    let rate = &mut answer[0]["rooms"][0]["rates"][0];
+    // That of the example goes with the penalty of the example.
+    rate["current_refundability"] = json!(null);
+    change(rate);
     answer
 }
 
@@ -238,18 +242,32 @@ fn a_rate_that_gives_nothing_back_says_so() {
     assert_eq!(terms(ranges), nothing);
 }
 
+/// How many warnings say why an offer has no schedule.
+fn doubts(offer: &vertical_kit::SupplierOffer) -> usize {
+    assert_eq!(offer.conditions.cancellation, None);
+    let doubts = offer.warnings.iter();
+    doubts
+        .filter(|doubt| doubt.path.as_deref() == Some("conditions.cancellation"))
+        .count()
+}
+
 #[test]
 fn what_is_not_said_clearly_is_not_said() {
-    // Without a word there is no schedule; without penalties a refundable rate is free to cancel.
+    // Without a word there is no schedule. A rate that is called refundable is so at first: "Cancel
+    // penalties may still apply."
     let silent = |rate: &mut Value| {
         rate["cancel_penalties"] = json!(null);
         rate["refundable"] = json!(null);
     };
     assert_eq!(terms(silent), None);
-    assert_eq!(
-        terms(|rate| rate["cancel_penalties"] = json!([])),
-        pairs(&[("2026-12-01T23:59:59Z", "702.00 CAD")])
-    );
+    let untold = of_two(&changed(|rate| rate["cancel_penalties"] = json!([])));
+    assert_eq!(doubts(&untold.offers[0]), 1);
+    // Not everything comes back now, although the only penalty begins later.
+    let contradicted = of_two(&changed(|rate| {
+        rate["cancel_penalties"] = json!([{"start": "2026-11-20T00:00:00Z", "percent": "10%"}]);
+        rate["current_refundability"] = json!("partially_refundable");
+    }));
+    assert_eq!(doubts(&contradicted.offers[0]), 1);
     for odd in [
         json!("none"),
         json!([1]),
@@ -313,6 +331,41 @@ fn each_choice_of_beds_is_an_offer_and_the_cheapest_rates_are_kept() {
         .flat_map(|one| [(*one).to_owned(), (*one).to_owned()])
         .collect();
     assert_eq!(totals, twice);
+}
+
+#[test]
+fn one_bad_choice_of_beds_never_loses_the_others() {
+    let good = json!({"description": "2 Twin Beds",
+        "links": {"price_check": {"href": "/v3/properties/19248/rooms/1/rates/2?token=b"}}});
+    let mut late = good.clone();
+    late["links"]["price_check"]["expires"] = json!("soon");
+    let bad = json!({"0": "beds", "1": {"links": {}}, "2": late});
+    let of_beds = |beds: &Value| of_two(&changed(|rate| rate["bed_groups"] = beds.clone()));
+    let mut both = bad.clone();
+    both["3"] = good;
+    let found = of_beds(&both);
+    assert_eq!((found.offers.len(), found.rejected.len()), (1, 3));
+    // A rate without any is one that is left out.
+    let found = of_beds(&bad);
+    assert_eq!((found.offers.len(), found.rejected.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn prices_are_asked_for_in_a_currency_that_rapid_knows() {
+    for (wish, asked) in [(Some("JPY"), "JPY"), (Some("BHD"), "USD"), (None, "USD")] {
+        let script = vec![
+            (GEOGRAPHY, 200, r#"{"19248":{}}"#),
+            (AVAILABILITY, 200, "[]"),
+            (CONTENT, 200, "{}"),
+        ];
+        let (rapid, wire) = adapter(ScriptedWire::new(script));
+        let mut wanted = search(vec![guests(2, &[])]);
+        wanted.currency = wish.map(|code| code.parse().unwrap());
+        rapid.search(&cx(), &wanted).await.unwrap();
+        let currency = ("currency".to_owned(), asked.to_owned());
+        let requests = wire.requests();
+        assert!(requests[1].query_pairs().contains(&currency), "{wish:?}");
+    }
 }
 
 #[test]
