@@ -10,6 +10,7 @@ mod json;
 mod mask;
 mod matching;
 mod names;
+mod own;
 mod placeholder;
 mod recorder;
 mod sweep;
