@@ -33,3 +33,32 @@ pub(crate) fn config(options: &ConfigOptions) -> Result<(), StartError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_nothing_is_refused_by_the_service_that_would_wait_for_it() {
+        for (service, key) in [
+            ("flight_service", "search.deadline_ms"),
+            ("hotel_service", "order.deadline_ms"),
+            ("car_service", "settle.poll_ms"),
+            ("car_service", "http.deadline_ms"),
+            ("api_gateway", "http.deadline_ms"),
+            ("auth_service", "store.acquire_ms"),
+        ] {
+            let spec = crate::find(service).unwrap();
+            let load = |value: i64| {
+                let sources = Sources::default().with("--test", key, value);
+                Settings::load(spec.name, &spec.defaults(), &sources)
+            };
+            let error = load(0).unwrap_err().to_string();
+            assert!(
+                error.contains(key) && error.contains("must be at least 1, is 0"),
+                "{error}"
+            );
+            load(1).unwrap();
+        }
+    }
+}

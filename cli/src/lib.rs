@@ -2,6 +2,7 @@
 //! about either.
 
 mod config;
+mod data_folder;
 mod documents;
 mod screen;
 mod supplier;

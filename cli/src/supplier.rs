@@ -13,6 +13,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use service_kit::{StartError, bind, shutdown_signal};
+use settings::{Settings, Sources};
 use supplier_client::recording::{
     Exchange, Forwarded, Outcome, Recorder, RecorderConfig, Recording, RecordingError, Replay,
     Served,
@@ -43,6 +44,10 @@ pub(crate) enum SupplierCommand {
     /// A request is found by method, path and query, and by its body if several were recorded; values
     /// that are masked in the file match any value. The same request again gets the next recorded
     /// answer, the last one is repeated. What was not recorded is a 404 that names the nearest.
+    ///
+    /// A reference that the client makes itself, as of an order, is taken for the recorded one and put
+    /// into the answers in its place, so that what was ordered and cancelled in the recording can be
+    /// ordered and cancelled again. All else in the answers is as recorded.
     Replay(ReplayOptions),
 }
 
@@ -128,9 +133,7 @@ pub(crate) fn supplier(command: SupplierCommand) -> Result<(), StartError> {
 }
 
 async fn record(options: &RecordOptions) -> Result<(), StartError> {
-    if let Some(service) = &options.service {
-        crate::find(service)?;
-    }
+    check(options.service.as_deref(), options.supplier.as_deref())?;
     // The port first: an address that is taken must not cost the old file.
     let (listener, url) = listen(options.port).await?;
     let tape = Tape::new(options)?;
@@ -163,9 +166,7 @@ async fn record(options: &RecordOptions) -> Result<(), StartError> {
 }
 
 async fn replay(options: &ReplayOptions) -> Result<(), StartError> {
-    if let Some(service) = &options.service {
-        crate::find(service)?;
-    }
+    check(options.service.as_deref(), options.supplier.as_deref())?;
     let replay = Replay::open(&options.file).map_err(told)?;
     let replay = replay.ignoring(options.ignore.iter().cloned());
     if replay.truncated() {
@@ -186,6 +187,26 @@ async fn replay(options: &ReplayOptions) -> Result<(), StartError> {
     );
     let router = replaying(Arc::new(replay), options.latency);
     run(listener, router, shutdown_signal()).await
+}
+
+/// Refuses a supplier that the service does not have: it would refuse the variable that is shown.
+pub(crate) fn check(service: Option<&str>, supplier: Option<&str>) -> Result<(), StartError> {
+    let (Some(service), Some(supplier)) = (service, supplier) else {
+        return Ok(());
+    };
+    let spec = crate::find(service)?;
+    let settings = Settings::load(spec.name, &spec.defaults(), &Sources::default())?;
+    let known = settings.names_below("suppliers");
+    if known.iter().any(|name| name == supplier) {
+        return Ok(());
+    }
+    let known = match known.is_empty() {
+        true => "it has none".to_owned(),
+        false => format!("there are {}", known.join(", ")),
+    };
+    Err(StartError::Other(format!(
+        "{service} has no supplier '{supplier}'; {known}"
+    )))
 }
 
 async fn listen(port: u16) -> Result<(TcpListener, String), StartError> {

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::supplier::{
-    Latency, RecordOptions, SupplierCommand, Tape, recording, replaying, variable,
+    Latency, RecordOptions, SupplierCommand, Tape, check, recording, replaying, variable,
 };
 
 #[derive(clap::Parser)]
@@ -140,6 +140,24 @@ fn what_cannot_be_recorded_is_said_and_costs_no_file() {
     assert!(error.contains("--force replaces it"), "{error}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "kept");
     std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_supplier_that_a_service_does_not_have_is_refused_with_those_it_has() {
+    for (service, supplier, told) in [
+        (
+            "hotel_service",
+            "foo",
+            "hotel_service has no supplier 'foo'; there are hotelbeds, rapid",
+        ),
+        ("auth_service", "duffel", "it has none"),
+        ("hotels", "rapid", "there is no service 'hotels'"),
+    ] {
+        let error = check(Some(service), Some(supplier)).unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+    }
+    check(Some("hotel_service"), Some("rapid")).unwrap();
+    check(None, None).unwrap();
 }
 
 #[test]

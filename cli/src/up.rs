@@ -1,7 +1,8 @@
 //! `interline`: the whole system in one process, each service on its own port over HTTP, exactly as it
 //! is deployed apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use travel_types::Clock;
 use travel_types::jiff::{ToSpan as _, tz::TimeZone};
 
+use crate::data_folder;
 use crate::screen::Screen;
 
 /// The gateway is the one service whose port people type.
@@ -35,7 +37,7 @@ pub(crate) struct UpOptions {
     /// are taken.
     #[arg(long)]
     port: Option<u16>,
-    /// Folder for keys and databases [default: .interline].
+    /// Folder for keys and databases, of one running system [default: .interline].
     #[arg(long, value_name = "FOLDER", conflicts_with = "ephemeral")]
     data_dir: Option<PathBuf>,
     /// Leaves nothing on disk: everything is forgotten at the end.
@@ -93,7 +95,8 @@ async fn run(options: &UpOptions, ephemeral: Option<&Path>) -> Result<(), StartE
     start_logging(&gateway.settings)?;
     let url = public_url(&gateway.url);
     let data_dir: PathBuf = gateway.settings.get::<String>("data_dir")?.into();
-    check_folder(&data_dir)?;
+    // Held until everything has stopped.
+    let _locks = lock_folders(&bound)?;
     let bound = connect(bound, &sources)?;
     let urls: BTreeMap<&str, String> = bound
         .iter()
@@ -178,12 +181,16 @@ fn sources_of(service: &str, sources: &Sources) -> Sources {
     own
 }
 
-fn check_folder(folder: &Path) -> Result<(), StartError> {
-    let probe = folder.join(".writable");
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&probe, b""))
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map_err(|error| StartError::folder(folder, error))
+/// Takes the folders of all services, each once, however it is written.
+fn lock_folders(bound: &[Bound]) -> Result<Vec<File>, StartError> {
+    let mut folders = BTreeSet::new();
+    for bound in bound {
+        let folder: PathBuf = bound.settings.get::<String>("data_dir")?.into();
+        data_folder::make(&folder)?;
+        let real = folder.canonicalize();
+        folders.insert(real.map_err(|error| StartError::folder(&folder, error))?);
+    }
+    folders.iter().map(|real| data_folder::take(real)).collect()
 }
 
 /// Binds every port before anything is announced or started. A taken port of the gateway is an error;

@@ -281,6 +281,11 @@ impl Settings {
                 kind(&value)
             )));
         }
+        if let (Some(least), Value::Integer(number)) = (known.least, &value)
+            && *number < least
+        {
+            return Err(wrong(format!("must be at least {least}, is {number}")));
+        }
         let value = match value {
             Value::String(text) if known.secret && text.starts_with("file:") => {
                 let path = text.trim_start_matches("file:");
@@ -437,7 +442,7 @@ mod tests {
 # Profile.
 profile = "development"
 [search]
-# Deadline in milliseconds.
+# Deadline in milliseconds (at least 1).
 deadline_ms = 5000
 # Share of calls.
 ratio = 0.5
@@ -511,6 +516,19 @@ token = "duffel_test_sandbox"
             error.to_string().contains("must be a whole number"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_value_below_the_bound_of_its_key_is_an_error_that_names_all_three() {
+        let name = "INTERLINE__FLIGHT_SERVICE__SEARCH__DEADLINE_MS";
+        for value in ["0", "-1"] {
+            let error = load(&[(name, value)]).unwrap_err().to_string();
+            let expected = format!("must be at least 1, is {value}");
+            for part in ["'search.deadline_ms'", name, &expected] {
+                assert!(error.contains(part), "{error}");
+            }
+        }
+        load(&[(name, "1")]).unwrap();
     }
 
     #[test]

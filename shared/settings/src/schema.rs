@@ -16,6 +16,8 @@ pub struct Key {
     /// Whether the value is masked when shown, and may be given as `file:/path`. A key is secret when
     /// its comment says `(secret)`.
     pub secret: bool,
+    /// The least value that is taken, if the comment says `(at least …)`.
+    pub least: Option<i64>,
 }
 
 /// All keys of a service, by their dotted path.
@@ -43,10 +45,12 @@ impl Schema {
             for (path, default) in leaves {
                 let meaning = meanings.get(&path).cloned().unwrap_or_default();
                 let secret = meaning.contains("(secret)");
+                let least = least(&meaning);
                 let key = Key {
                     default,
                     meaning,
                     secret,
+                    least,
                 };
                 keys.insert(path, key);
             }
@@ -121,6 +125,12 @@ fn meanings(document: &str) -> BTreeMap<String, String> {
         }
     }
     found
+}
+
+/// The bound that a comment states.
+fn least(meaning: &str) -> Option<i64> {
+    let (_, bound) = meaning.split_once("(at least ")?;
+    bound.split_once(')')?.0.parse().ok()
 }
 
 /// Edit distance (Levenshtein) between two paths.

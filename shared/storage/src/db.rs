@@ -226,9 +226,12 @@ fn sqlite_pool(options: &StoreOptions, connections: u32) -> AnyPoolOptions {
         })
 }
 
-/// Creates the file and turns on its write-ahead log. Changing the journal mode does not honour the
+/// Creates the file, readable by its owner alone, and turns on its write-ahead log; SQLite gives the files
+/// beside it the same mode. Changing the journal mode does not honour the
 /// busy time-out, so processes that start together take turns here.
 async fn create_sqlite_file(path: &Path, patience: Duration) -> Result<(), StoreError> {
+    #[cfg(unix)]
+    create_private(path);
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -247,6 +250,15 @@ async fn create_sqlite_file(path: &Path, patience: Duration) -> Result<(), Store
             }
         }
     }
+}
+
+/// A file that cannot be made here cannot be made by SQLite either, whose words are better.
+#[cfg(unix)]
+fn create_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    drop(options.open(path));
 }
 
 async fn create_postgres_database(url: &str) -> Result<(), StoreError> {

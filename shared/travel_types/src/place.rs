@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 use utoipa::ToSchema;
 
 /// An airport of the IATA list.
@@ -97,7 +99,7 @@ struct Table {
     airports: Vec<Airport>,
     by_code: HashMap<&'static str, usize>,
     cities: Vec<(&'static str, &'static str, &'static str, Vec<&'static str>)>,
-    /// Lower-case name and city of each airport, in the order of `airports`.
+    /// Folded name and city of each airport, in the order of `airports`.
     searchable: Vec<(String, String)>,
 }
 
@@ -137,7 +139,7 @@ fn table() -> &'static Table {
                 .collect(),
             searchable: airports
                 .iter()
-                .map(|airport| (airport.name.to_lowercase(), airport.city.to_lowercase()))
+                .map(|airport| (folded(airport.name), folded(airport.city)))
                 .collect(),
             airports,
             cities,
@@ -191,10 +193,32 @@ pub fn city_of(iata_code: &str) -> String {
     city.unwrap_or(iata_code).to_owned()
 }
 
-/// Airports and cities for what somebody typed: an exact code first, then names that begin with the
+/// The text as it is compared: without case, accents (Unicode's canonical decomposition, UAX #15, without
+/// its marks) and the strokes and ligatures that have no decomposition.
+fn folded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let lower = text.to_lowercase();
+    for letter in lower.nfd().filter(|letter| !is_combining_mark(*letter)) {
+        match letter {
+            'æ' => out.push_str("ae"),
+            'đ' | 'ð' => out.push('d'),
+            'ħ' => out.push('h'),
+            'ı' => out.push('i'),
+            'ł' => out.push('l'),
+            'ø' => out.push('o'),
+            'œ' => out.push_str("oe"),
+            'ß' => out.push_str("ss"),
+            'þ' => out.push_str("th"),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+/// Airports and cities for what somebody typed, with or without its accents: an exact code first, then names that begin with the
 /// text, then names that contain it. At most `limit` entries; none for an empty text.
 pub fn suggest(query: &str, limit: usize) -> Vec<Place> {
-    let query = query.trim().to_lowercase();
+    let query = folded(query.trim());
     if query.is_empty() {
         return Vec::new();
     }
@@ -213,9 +237,9 @@ pub fn suggest(query: &str, limit: usize) -> Vec<Place> {
         }
     };
     let cities = table.cities.iter().filter_map(|(code, name, ..)| {
-        let lower = name.to_lowercase();
+        let name = folded(name);
         // A city stands before its own airports.
-        let rank = rank(code, &lower, &lower)?.saturating_sub(1);
+        let rank = rank(code, &name, &name)?.saturating_sub(1);
         Some((rank, city(code)?.place()?))
     });
     let airports =
@@ -286,6 +310,26 @@ mod tests {
             codes("london")
         );
         assert!(codes("").is_empty() && codes("qqqqqq").is_empty());
+    }
+
+    #[test]
+    fn accents_make_no_difference_on_either_side() {
+        for (query, code) in [
+            ("zürich", "ZRH"),
+            ("Zürich", "ZRH"),
+            ("Zu\u{308}rich", "ZRH"),
+            ("zurich", "ZRH"),
+            ("são paulo", "SAO"),
+            ("sao paulo", "SAO"),
+            ("aripuana", "AIR"),
+            ("ARIPUANÃ", "AIR"),
+            ("tromsø", "TOS"),
+            ("tromso", "TOS"),
+        ] {
+            let found = suggest(query, 6);
+            assert!(found.iter().any(|place| place.iata_code == code), "{query}");
+        }
+        assert!(suggest("\u{301}", 6).is_empty());
     }
 
     #[test]

@@ -101,3 +101,28 @@ pub(crate) fn server_url() -> String {
         )
     })
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_of_a_new_store_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (options, cleanup) = fresh("file");
+    let db = Db::open(&options).await.unwrap();
+    query("CREATE TABLE t (x INTEGER)")
+        .execute(db.pool())
+        .await
+        .unwrap();
+    let Cleanup::Folder(folder) = &cleanup else {
+        panic!("a file store has a folder");
+    };
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+        seen += 1;
+    }
+    assert_eq!(seen, 3, "the database, its log and the log's index");
+    db.close().await;
+    cleanup.run().await;
+}

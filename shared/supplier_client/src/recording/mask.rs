@@ -37,7 +37,7 @@ const NOT_KEPT: [&str; 12] = [
     "vary",
 ];
 /// Headers of requests whose values are kept, besides those ending in `-version`.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 16] = [
     "accept",
     "accept-charset",
     "accept-encoding",
@@ -51,11 +51,14 @@ const HARMLESS: [&str; 17] = [
     "if-none-match",
     "test",
     "traceparent",
-    "user-agent",
     "x-http-method-override",
     "x-idempotency-key",
     "x-request-id",
 ];
+
+/// The header that names a program. It is kept as it is: it speaks of nobody, and a user name like
+/// `interline` would spoil it.
+const PROGRAM: &str = "user-agent";
 
 /// A request before it is masked.
 pub(super) struct RawRequest<'r> {
@@ -206,6 +209,9 @@ impl<'m> Pass<'m> {
     }
 
     fn header(&mut self, name: &str, value: String, of_request: bool) -> String {
+        if name == PROGRAM {
+            return value;
+        }
         let harmless = HARMLESS.contains(&name) || name.ends_with("-version");
         match kind_of(name, &[]) {
             Some(Kind::Credential) => self.credential(name, &value),
@@ -358,7 +364,7 @@ impl<'m> Pass<'m> {
     }
 
     fn sweep_headers(&self, headers: &mut [(String, String)]) {
-        for (_, value) in headers {
+        for (_, value) in headers.iter_mut().filter(|(name, _)| name != PROGRAM) {
             if let Some(swept) = self.swept(value) {
                 *value = swept;
             }

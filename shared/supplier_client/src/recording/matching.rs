@@ -1,7 +1,6 @@
 //! Serves a recording: finds the exchange that a request repeats, and gives its answer again, over HTTP
 //! or as a [`Transport`].
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::body::Content;
+use super::key::Keys;
 use super::mask::{Masker, RawRequest};
+use super::own::{Own, may_be, replaced};
 use super::recorder::problem;
 use super::{
     Exchange, Outcome, RecordedBody, RecordedFailure, RecordedRequest, RecordingError, file,
@@ -31,39 +32,24 @@ const NEAREST: usize = 3;
 /// parameters), and by body if the recording has several bodies for them. A request that equals a
 /// recorded one in what was not masked is that request. The same request again gets the next answer that
 /// was recorded for it; the last one is repeated.
+///
+/// A value that the client made itself, such as its reference of an order, is taken for the recorded one
+/// from the first request on that has it, and stands in the answers in place of the recorded one. It is
+/// known by this: a long word in the same place of both requests, which no recorded answer had before,
+/// and which the present client has not from the recording.
 pub struct Replay {
     exchanges: Vec<Exchange>,
     lines: Vec<usize>,
     keys: Vec<Keys>,
     /// Which have been given.
     served: Mutex<Vec<bool>>,
+    /// The values that clients made themselves, the latest last.
+    own: Mutex<Vec<Own>>,
+    text: String,
     highest: u64,
     truncated: bool,
     ignored: Vec<String>,
     classifier: Classifier,
-}
-
-/// What of a request is compared.
-#[derive(Clone, Debug, PartialEq)]
-struct Key {
-    method: String,
-    path: String,
-    query: BTreeMap<String, Vec<String>>,
-    body: Comparable,
-}
-
-/// A request as it is compared: with its stand-ins, and with every stand-in alike.
-struct Keys {
-    exact: Key,
-    blurred: Key,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Comparable {
-    Nothing,
-    Json(Value),
-    Form(BTreeMap<String, Vec<String>>),
-    Text(String),
 }
 
 /// A recorded exchange that a request was found to repeat.
@@ -72,9 +58,18 @@ pub struct Matched<'r> {
     pub exchange: &'r Exchange,
     /// Its line in the file, from 1.
     pub line: usize,
+    /// What stands in the answer in place of recorded values.
+    own: Vec<Own>,
 }
 
 impl Matched<'_> {
+    /// The text with the client's own values.
+    fn own_in(&self, text: &str) -> String {
+        self.own.iter().fold(text.to_owned(), |text, own| {
+            replaced(&text, &own.recorded, &own.present)
+        })
+    }
+
     /// Whether the answer had a body that was not kept: it is empty in the replay.
     pub fn lost_body(&self) -> bool {
         matches!(
@@ -124,10 +119,12 @@ impl Replay {
             .collect();
         Ok(Self {
             served: Mutex::new(vec![false; exchanges.len()]),
+            own: Mutex::default(),
             exchanges,
             lines,
             keys,
             highest: placeholder::highest(&text),
+            text,
             truncated,
             ignored: Vec::new(),
             classifier: by_status,
@@ -184,7 +181,7 @@ impl Replay {
         });
         let answer = match &source {
             Ok(matched) => match &matched.exchange.outcome {
-                Outcome::Response(_) => recorded(&matched.exchange.outcome),
+                Outcome::Response(_) => recorded(matched),
                 Outcome::Failure(failure) => unreachable(failure),
             },
             Err(unmatched) => problem(StatusCode::NOT_FOUND, &unmatched.json()),
@@ -193,7 +190,8 @@ impl Replay {
     }
 
     fn find(&self, raw: RawRequest<'_>) -> Result<Matched<'_>, Unmatched> {
-        let request = Masker::after(self.highest).request(raw);
+        let present = Masker::after(self.highest).request(raw);
+        let request = self.as_recorded(present.clone());
         let asked = Keys::of(&request, &self.ignored);
         let of_place: Vec<usize> = (0..self.keys.len())
             .filter(|index| {
@@ -207,12 +205,18 @@ impl Replay {
                 .filter(|index| self.keys.get(*index).is_some_and(same))
                 .collect()
         };
+        let own_alone = of_place.iter().copied().filter(|index| {
+            let key = self.keys.get(*index);
+            key.and_then(|key| key.blurred.unlike_in_texts(&asked.blurred))
+                .is_some_and(|found| found.iter().all(|own| self.is_own(own)))
+        });
         let mut bodies = of_place.iter().filter_map(|index| self.keys.get(*index));
         let first = bodies.next();
         let one_body = bodies.all(|key| first.is_some_and(|f| f.blurred.body == key.blurred.body));
         let candidates = [
             like(&|key| key.exact == asked.exact),
             like(&|key| key.blurred == asked.blurred),
+            own_alone.collect(),
             if one_body {
                 of_place.clone()
             } else {
@@ -221,21 +225,80 @@ impl Replay {
         ];
         match candidates.iter().find(|found| !found.is_empty()) {
             Some(found) => self
-                .next(found)
-                .ok_or_else(|| self.unmatched(&request, &asked)),
-            None => Err(self.unmatched(&request, &asked)),
+                .next(found, &present)
+                .ok_or_else(|| self.unmatched(&present, &asked)),
+            None => Err(self.unmatched(&present, &asked)),
         }
     }
 
     /// The first of these that has not been given, or the last.
-    fn next(&self, found: &[usize]) -> Option<Matched<'_>> {
+    fn next(&self, found: &[usize], present: &RecordedRequest) -> Option<Matched<'_>> {
         let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = |index: &&usize| served.get(**index) == Some(&false);
         let index = *found.iter().find(fresh).or(found.last())?;
         *served.get_mut(index)? = true;
         let exchange = self.exchanges.get(index)?;
         let line = *self.lines.get(index)?;
-        Some(Matched { exchange, line })
+        let own = self.learn(&exchange.request, present);
+        Some(Matched {
+            exchange,
+            line,
+            own,
+        })
+    }
+
+    /// The request with the recorded values in place of what clients made themselves.
+    fn as_recorded(&self, mut request: RecordedRequest) -> RecordedRequest {
+        for own in self
+            .own
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
+            let recorded = |text: &str| replaced(text, &own.present, &own.recorded);
+            request.path = recorded(&request.path);
+            request.query = recorded(&request.query);
+            if let Some(RecordedBody::Text(text)) = &mut request.body {
+                *text = recorded(text);
+            }
+        }
+        request
+    }
+
+    /// Remembers what the client made itself in this request, and gives what stands for recorded values
+    /// in the answer to it: its own values first, then the latest of earlier requests.
+    fn learn(&self, recorded: &RecordedRequest, present: &RecordedRequest) -> Vec<Own> {
+        let whole = |request| Keys::of(request, &[]).blurred;
+        let (_, mut found) = whole(recorded).compared(&whole(present));
+        found.retain(|own| self.is_own(own));
+        let mut known = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|own| !found.contains(own));
+        let earlier: Vec<Own> = known.iter().rev().cloned().collect();
+        known.extend(found.iter().cloned());
+        for own in earlier {
+            let covered = found.iter().any(|other| other.recorded == own.recorded);
+            if !covered && !present.has(&own.recorded) {
+                found.push(own);
+            }
+        }
+        found
+    }
+
+    /// Whether the client made both values: the recording has the one first in a request, and the other
+    /// nowhere.
+    fn is_own(&self, own: &Own) -> bool {
+        let in_a_request = |exchange: &Exchange| match &exchange.outcome {
+            _ if exchange.request.has(&own.recorded) => Some(true),
+            Outcome::Response(response) => match &response.body {
+                Some(RecordedBody::Text(text)) if text.contains(&own.recorded) => Some(false),
+                _ => None,
+            },
+            Outcome::Failure(_) => None,
+        };
+        may_be(&own.recorded)
+            && may_be(&own.present)
+            && !self.text.contains(&own.present)
+            && self.exchanges.iter().find_map(in_a_request) == Some(true)
     }
 
     fn unmatched(&self, request: &RecordedRequest, asked: &Keys) -> Unmatched {
@@ -294,8 +357,8 @@ impl Transport for Replay {
         })?;
         match &matched.exchange.outcome {
             Outcome::Failure(failure) => Err(error_of(&request, failure.again())),
-            outcome @ Outcome::Response(_) => {
-                let (head, body) = recorded(outcome).into_parts();
+            Outcome::Response(_) => {
+                let (head, body) = recorded(&matched).into_parts();
                 let response = WireResponse::new(&request, head.status, head.headers, body);
                 let verdict = (self.classifier)(&request, &response);
                 settle(&request, response, verdict, None)
@@ -321,123 +384,17 @@ impl RecordedFailure {
     }
 }
 
-impl Keys {
-    fn of(request: &RecordedRequest, ignored: &[String]) -> Self {
-        let body = match &request.body {
-            None => Comparable::Nothing,
-            Some(RecordedBody::Text(text)) => comparable(text, &request.headers, ignored),
-            Some(RecordedBody::Base64(text)) => Comparable::Text(text.clone()),
-            Some(RecordedBody::Omitted(bytes)) => Comparable::Text(format!("{bytes} bytes")),
+impl RecordedRequest {
+    /// Whether the text stands anywhere in it, its headers aside.
+    fn has(&self, text: &str) -> bool {
+        let body = match &self.body {
+            Some(RecordedBody::Text(body)) => body.as_str(),
+            _ => "",
         };
-        let key = |blur: &dyn Fn(&str) -> String| Key {
-            method: request.method.clone(),
-            path: blur(&request.path),
-            query: pairs(&blur(&request.query), ignored),
-            body: body.blurred(blur),
-        };
-        Self {
-            exact: key(&str::to_owned),
-            blurred: key(&placeholder::blurred),
-        }
-    }
-}
-
-impl Key {
-    /// Whether everything but the body is alike.
-    fn same_place(&self, other: &Self) -> bool {
-        self.method == other.method && self.path == other.path && self.query == other.query
-    }
-
-    /// How much there is between them.
-    fn unlike(&self, other: &Self) -> usize {
-        let (mut mine, mut theirs) = (self.path.split('/'), other.path.split('/'));
-        let mut path = 0;
-        loop {
-            match (mine.next(), theirs.next()) {
-                (None, None) => break,
-                (Some(a), Some(b)) if a == b => {}
-                (Some(a), Some(b)) => {
-                    let alike = a.chars().zip(b.chars()).take_while(|(a, b)| a == b);
-                    path += 100 - alike.count().min(30);
-                }
-                _ => path += 100,
-            }
-        }
-        let parameters = self
-            .query
+        [&self.path, &self.query, body]
             .iter()
-            .filter(|(name, values)| other.query.get(*name) != Some(*values))
-            .count()
-            + other
-                .query
-                .keys()
-                .filter(|name| !self.query.contains_key(*name))
-                .count();
-        let method = usize::from(self.method != other.method);
-        let body = usize::from(self.body != other.body);
-        path + method * 50 + parameters.min(20) * 2 + body
+            .any(|part| part.contains(text))
     }
-}
-
-impl Comparable {
-    fn blurred(&self, blur: &dyn Fn(&str) -> String) -> Self {
-        match self {
-            Self::Nothing => Self::Nothing,
-            Self::Text(text) => Self::Text(blur(text)),
-            Self::Form(pairs) => {
-                let text = |values: &Vec<String>| values.iter().map(|v| blur(v)).collect();
-                let pairs = pairs
-                    .iter()
-                    .map(|(name, values)| (blur(name), text(values)));
-                Self::Form(pairs.collect())
-            }
-            // A number may be blurred, so the text is.
-            Self::Json(value) => {
-                let text = blur(&value.to_string());
-                Self::Json(serde_json::from_str(&text).unwrap_or(Value::String(text)))
-            }
-        }
-    }
-}
-
-fn comparable(text: &str, headers: &[(String, String)], ignored: &[String]) -> Comparable {
-    let form = headers.iter().any(|(name, value)| {
-        name == "content-type" && value.starts_with("application/x-www-form-urlencoded")
-    });
-    match serde_json::from_str(text) {
-        _ if form => Comparable::Form(pairs(text, ignored)),
-        Ok(value) => Comparable::Json(without(value, ignored)),
-        Err(_) => Comparable::Text(text.to_owned()),
-    }
-}
-
-/// The value without the members of these names, wherever they are.
-fn without(value: Value, ignored: &[String]) -> Value {
-    match value {
-        Value::Array(items) => {
-            let items = items.into_iter().map(|item| without(item, ignored));
-            Value::Array(items.collect())
-        }
-        Value::Object(members) => {
-            let members = members
-                .into_iter()
-                .filter(|(name, _)| !ignored.contains(name))
-                .map(|(name, member)| (name, without(member, ignored)));
-            Value::Object(members.collect())
-        }
-        value => value,
-    }
-}
-
-fn pairs(text: &str, ignored: &[String]) -> BTreeMap<String, Vec<String>> {
-    let mut pairs: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-        if !ignored.iter().any(|ignored| *ignored == name) {
-            let values = pairs.entry(name.into_owned()).or_default();
-            values.push(value.into_owned());
-        }
-    }
-    pairs
 }
 
 /// Method, path and query.
@@ -471,20 +428,23 @@ impl Unmatched {
     }
 }
 
-fn recorded(outcome: &Outcome) -> http::Response<Bytes> {
-    let Outcome::Response(recorded) = outcome else {
+fn recorded(matched: &Matched<'_>) -> http::Response<Bytes> {
+    let Outcome::Response(recorded) = &matched.exchange.outcome else {
         return http::Response::new(Bytes::new());
     };
     let mut headers = HeaderMap::new();
     for (name, value) in &recorded.headers {
         if let (Ok(name), Ok(value)) = (
             HeaderName::from_bytes(name.as_bytes()),
-            HeaderValue::from_str(value),
+            HeaderValue::from_str(&matched.own_in(value)),
         ) {
             headers.append(name, value);
         }
     }
-    let body = recorded.body.as_ref().and_then(RecordedBody::bytes);
+    let body = match &recorded.body {
+        Some(RecordedBody::Text(text)) => Some(matched.own_in(text).into()),
+        body => body.as_ref().and_then(RecordedBody::bytes),
+    };
     let mut response = http::Response::new(body.unwrap_or_default());
     *response.status_mut() =
         StatusCode::from_u16(recorded.status).unwrap_or(StatusCode::BAD_GATEWAY);

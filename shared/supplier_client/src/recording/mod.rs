@@ -7,9 +7,13 @@
 mod body;
 mod file;
 mod json;
+mod key;
 mod mask;
 mod matching;
 mod names;
+mod own;
+#[cfg(test)]
+mod own_tests;
 mod placeholder;
 mod recorder;
 mod sweep;

@@ -218,7 +218,8 @@ pub(super) fn kind_of(name: &str, around: &[&str]) -> Option<Kind> {
     let personal = (directly(&PEOPLE) && is(&OF_PEOPLE))
         || (phone && number)
         || (email && matches!(name.as_str(), "address" | "value"))
-        || (directly(&DOCUMENTS) && name == "number")
+        || (directly(&DOCUMENTS) && (name == "number" || of_a_term(&name)))
+        || (name.starts_with("passport") && of_a_term(&name))
         // Duffel calls tickets `documents`, and theirs are ids.
         || (directly(&IDENTITY) && name == "uniqueidentifier")
         || (directly(&CARDS) && matches!(name.as_str(), "number" | "holder" | "pan"))
@@ -228,6 +229,21 @@ pub(super) fn kind_of(name: &str, around: &[&str]) -> Option<Kind> {
         return Some(Kind::Place);
     }
     personal.then_some(Kind::Personal)
+}
+
+/// Whether this says when a document was issued or expires: tickets state neither under such names, so
+/// that within `documents` it is a person's.
+fn of_a_term(name: &str) -> bool {
+    [
+        "expir",
+        "issuancedate",
+        "issuedate",
+        "issuedon",
+        "dateofissue",
+        "validuntil",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
 }
 
 /// Whether this is the part of an address that leads to a door.
@@ -260,6 +276,14 @@ mod tests {
                 Kind::Personal,
             ),
             ("data.travelers.documents.number", Kind::Personal),
+            ("data.travelers.documents.expiryDate", Kind::Personal),
+            ("data.travelers.documents.issuanceDate", Kind::Personal),
+            (
+                "data.passengers.identity_documents.expires_on",
+                Kind::Personal,
+            ),
+            ("passport.expirationDate", Kind::Personal),
+            ("passengers.passportExpiry", Kind::Personal),
             ("rooms.paxes.name", Kind::Personal),
             ("rooms.paxes.surname", Kind::Personal),
             ("holder.name", Kind::Personal),
@@ -304,6 +328,9 @@ mod tests {
             "rateKey",
             "checkIn",
             "expiryDate",
+            "data.expires_at",
+            "data.documents.type",
+            "offers.lastTicketingDate",
             "currency",
         ] {
             let mut around: Vec<&str> = path.split('.').collect();

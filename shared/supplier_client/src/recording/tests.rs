@@ -28,7 +28,7 @@ const COOKIE: &str = "sess-77c1f0a2b9";
 const SIGNATURE: &str = "5e0f77aa90bc41d2";
 const LINK_TOKEN: &str = "QldfCGlcUwVSAk4~Lx";
 /// Nothing of this may be found in a recording, in any spelling.
-const CANARIES: [&str; 14] = [
+const CANARIES: [&str; 15] = [
     TOKEN,
     CLIENT_SECRET,
     COOKIE,
@@ -40,6 +40,7 @@ const CANARIES: [&str; 14] = [
     "+442079460123",
     "1987-06-05",
     "PX9912345",
+    "2031-11-29",
     "4242424242424242",
     "4242 4242 4242 4242",
     "key-of-nobody-knows-0001",
@@ -57,7 +58,7 @@ const KEPT: [&str; 9] = [
     "duffel-version",
 ];
 
-fn file() -> PathBuf {
+pub(super) fn file() -> PathBuf {
     let name = format!("recording-{}.jsonl", Correlation::new().request_id());
     std::env::temp_dir().join(name)
 }
@@ -149,7 +150,7 @@ fn recorder(url: &str, raw_bodies: bool) -> (Recorder, PathBuf) {
     (recorder, path)
 }
 
-fn request(
+pub(super) fn request(
     method: &str,
     target: &str,
     headers: &[(&str, &str)],
@@ -162,7 +163,7 @@ fn request(
     builder.body(body.into()).unwrap()
 }
 
-const JSON: (&str, &str) = ("content-type", "application/json");
+pub(super) const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn token_request() -> http::Request<Bytes> {
     request(
@@ -192,7 +193,8 @@ fn order_request(given: &str, family: &str) -> http::Request<Bytes> {
             "passengers": [{
                 "given_name": given, "family_name": family, "born_on": "1987-06-05",
                 "email": "ottoline@feather.example", "phone_number": "+442079460123",
-                "identity_documents": [{"type": "passport", "unique_identifier": "PX9912345"}],
+                "identity_documents": [{"type": "passport", "unique_identifier": "PX9912345",
+                    "expires_on": "2031-11-29"}],
             }],
             "payments": [{"amount": "627.10", "card": {"number": "4242424242424242", "cvv": 123}}],
             "debug": format!("signed {SIGNATURE} {CLIENT_SECRET}"),
@@ -336,6 +338,30 @@ fn what_others_have_masked_does_not_spoil_stand_ins() {
         masked.query,
         "secret=masked-5&email=masked-6&token=masked-4"
     );
+}
+
+#[test]
+fn the_name_of_a_program_stays_whatever_a_user_is_called() {
+    let asked = request(
+        "GET",
+        "/x?client_id=interline&family_name=Masked",
+        &[("user-agent", "interline/0.1.0 Masked/2")],
+        "",
+    );
+    let raw = mask::RawRequest {
+        method: asked.method(),
+        path: asked.uri().path(),
+        query: asked.uri().query().unwrap(),
+        headers: asked.headers(),
+        body: body::Content::Empty,
+    };
+    let masked = mask::Masker::new(false).request(raw);
+    let kept = (
+        "user-agent".to_owned(),
+        "interline/0.1.0 Masked/2".to_owned(),
+    );
+    assert_eq!(masked.headers, [kept]);
+    assert!(!masked.query.contains("interline"), "{}", masked.query);
 }
 
 #[tokio::test]
