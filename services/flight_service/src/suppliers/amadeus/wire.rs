@@ -184,13 +184,13 @@ pub(super) struct Operating {
 pub(super) struct Price {
     #[serde(default)]
     pub(super) currency: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) billing_currency: Option<String>,
     #[serde(default)]
     pub(super) grand_total: Option<Literal>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) total: Option<Literal>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) base: Option<Literal>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) taxes: Option<Vec<Amount>>,

@@ -310,6 +310,9 @@ pub(super) struct OrderCancellation {
 /// The money of a cancellation.
 #[derive(Debug, Deserialize)]
 pub(super) struct Refund {
+    /// Not read, but what has none is not a cancellation.
+    #[serde(rename = "id")]
+    pub(super) _id: Literal,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) refund_to: Option<String>,
     #[serde(default)]

@@ -115,6 +115,7 @@ async fn an_answer_that_cannot_be_read_is_an_unknown_outcome() {
     );
     let mut priceless = order_of(reference());
     priceless["data"]["transfers"][0]["quotation"] = json!(null);
+    priceless["data"]["transfers"][0]["note"] = json!(null);
     let placed = answered(201, priceless.to_string()).await.unwrap();
     assert_eq!(placed.status, PlacedStatus::Confirmed);
     assert_eq!(placed.total, money("76.44", "USD"));

@@ -77,7 +77,7 @@ fn days_are_the_calendars_and_hours_the_clocks() {
             "MINUTES" => "2026-10-25T00:00:00Z",
             _ => "2026-10-20T00:00:00Z",
         };
-        let (told, _) = schedule(rules, at, now);
+        let (told, _) = schedule(rules.clone(), at, now);
         assert!(told.unwrap()[0].starts_with(until), "{unit}");
         // More than any clock can count, or no most at all: from ever.
         let mut endless = free(unit, min);

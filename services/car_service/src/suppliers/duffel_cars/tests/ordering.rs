@@ -176,6 +176,7 @@ async fn the_status_is_read_from_its_word_or_its_dates() {
 async fn a_booking_whose_price_cannot_be_read_is_the_booking_at_the_agreed_price() {
     let mut booking = booking_of(reference());
     booking["total_amount"] = json!("a lot");
+    booking["metadata"] = json!(null);
     let placed = answered(200, wrapped(&booking)).await.unwrap();
     assert_eq!(placed.status, PlacedStatus::Confirmed);
     assert_eq!(placed.total, money("101.34", "GBP"));
