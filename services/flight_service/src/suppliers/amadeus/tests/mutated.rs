@@ -121,7 +121,8 @@ fn a_changed_order_is_refused_with_a_reason_or_keeps_its_price() {
         "{} changed orders: {kept} kept at their literal price, {refused} refused with a reason",
         kept + refused
     );
-    assert!(kept > 1000 && refused > 10 && unpaid > 1000);
+    // Only what has no id is no order.
+    assert!(kept > 1000 && refused > 0 && unpaid > 1000);
 }
 
 #[test]

@@ -263,7 +263,7 @@ async fn an_order_whose_price_cannot_be_read_is_the_order_at_the_agreed_price() 
         assert_eq!(placed.status, PlacedStatus::Confirmed);
         assert_eq!(placed.total, money("8514.96", "USD"));
         assert_eq!(placed.details.is_some(), details);
-        for details in placed.details {
+        if let Some(details) = placed.details {
             let told = details["warnings"].as_array().unwrap();
             assert_eq!(told[0]["path"], "total");
         }
