@@ -2,7 +2,9 @@
 //! same request may be made again. Codes and types: Duffel's API reference "Errors", and outcomes
 //! recorded by others (the notes in the flight adapter's `fixtures/README.md`).
 
-use supplier_client::{Blame, Retry, SupplierError, SupplierErrorKind as Kind, WireResponse};
+use supplier_client::{
+    Blame, Retry, SupplierError, SupplierErrorKind as Kind, Verdict, WireRequest, WireResponse,
+};
 
 use super::answers::Errors;
 
@@ -30,7 +32,10 @@ const fn row(code: &'static str, kind: Kind, blame: Blame, retry: Again) -> Row 
     }
 }
 
-const TABLE: [Row; 42] = [
+/// Sent with a 502, and certain all the same.
+const NOT_CREATED: &str = "order_not_created";
+
+const TABLE: [Row; 47] = [
     // The offer is no longer what it was.
     row(
         "offer_no_longer_available",
@@ -62,6 +67,14 @@ const TABLE: [Row; 42] = [
         Blame::Supplier,
         Again::Never,
     ),
+    row(
+        "payment_currency_does_not_match_order_currency",
+        Kind::PriceChanged,
+        Blame::Supplier,
+        Again::Never,
+    ),
+    // "The request to create an order was not successful": nothing was made, although it comes as a 502.
+    row(NOT_CREATED, Kind::Refused, Blame::Supplier, Again::Never),
     row("already_cancelled", Kind::Refused, Blame::Us, Again::Never),
     row(
         "order_not_changeable",
@@ -255,7 +268,26 @@ const TABLE: [Row; 42] = [
         Blame::Us,
         Again::Soon,
     ),
-    // Nobody knows whether it took place, if it was to change anything: see `failure`.
+    // Nobody knows whether it took place, if it was to change anything: see `failure`. An attempt that was
+    // made already is one of ours, and may have succeeded.
+    row(
+        "order_creation_already_attempted",
+        Kind::Unavailable,
+        Blame::Supplier,
+        Again::Never,
+    ),
+    row(
+        "booking_already_attempted",
+        Kind::Unavailable,
+        Blame::Supplier,
+        Again::Never,
+    ),
+    row(
+        "airline_internal",
+        Kind::Unavailable,
+        Blame::Supplier,
+        Again::Soon,
+    ),
     row(
         "airline_unknown",
         Kind::Unavailable,
@@ -297,7 +329,20 @@ fn by_status(status: u16) -> (Kind, Blame) {
     }
 }
 
-/// The error that an answer of 4xx states. `changes`: the request was to change something, so that an
+/// How an answer counts: by its status, but a 5xx that says that nothing was made is a plain answer.
+pub fn verdict(request: &WireRequest, response: &WireResponse) -> Verdict {
+    let says_so = |body: Errors| {
+        let mut codes = body.errors.into_iter().filter_map(|item| item.code);
+        codes.any(|code| code.as_str() == NOT_CREATED)
+    };
+    let body = || serde_json::from_slice::<Errors>(&response.body).ok();
+    if response.status.is_server_error() && body().is_some_and(says_so) {
+        return Verdict::Answer;
+    }
+    supplier_client::by_status(request, response)
+}
+
+/// The error that an answer other than a success states. `changes`: the request was to change something, so that an
 /// error of the airline's or of Duffel's own leaves the outcome open ("the order may still have been
 /// created on the airline's side").
 pub fn failure(response: &WireResponse, changes: bool) -> SupplierError {
@@ -305,7 +350,7 @@ pub fn failure(response: &WireResponse, changes: bool) -> SupplierError {
     let body: Option<Errors> = serde_json::from_slice(&response.body).ok();
     let Some(item) = body.and_then(|body| body.errors.into_iter().next()) else {
         let (mut kind, blame) = by_status(status);
-        if changes && !response.status.is_client_error() {
+        if changes && (status == 409 || !response.status.is_client_error()) {
             kind = Kind::OutcomeUnknown;
         }
         return SupplierError::new(kind, format!("HTTP {status} without Duffel's error body"))
@@ -322,8 +367,9 @@ pub fn failure(response: &WireResponse, changes: bool) -> SupplierError {
     let (mut kind, blame) = known.map_or_else(by_type, |row| (row.kind, row.blame));
     // An airline's error that nobody has described may have come after the airline acted, except where
     // the status says that the request was refused (422).
-    let undescribed =
-        known.is_none() && item.kind.as_deref() == Some("airline_error") && status != 422;
+    let by_airline = item.kind.as_deref() == Some("airline_error") && status != 422;
+    // A conflict that nobody has described may be one with an order that is there.
+    let undescribed = known.is_none() && (by_airline || status == 409);
     if changes && (undescribed || matches!(kind, Kind::Unavailable | Kind::Timeout)) {
         kind = Kind::OutcomeUnknown;
     }

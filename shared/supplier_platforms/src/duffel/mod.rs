@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use service_kit::{Context, StartError};
 use supplier_client::{
     Auth, CallCx, Safety, SupplierError, SupplierErrorKind as Kind, SupplierMetrics, Transport,
-    WireRequest, WireResponse, by_status,
+    WireRequest, WireResponse,
 };
 use travel_types::OrderId;
 use travel_types::jiff::{SignedDuration, Timestamp};
@@ -74,7 +74,13 @@ impl Duffel {
             ("Duffel-Version", version.as_str()),
             ("Accept", "application/json"),
         ];
-        let client = settings.client(context, metrics, &headers, by_status, Auth::Bearer(token))?;
+        let client = settings.client(
+            context,
+            metrics,
+            &headers,
+            errors::verdict,
+            Auth::Bearer(token),
+        )?;
         let max_pages = context.settings.get(&key("max_pages"))?;
         Ok(Self::new(Arc::new(client), max_pages))
     }
@@ -144,10 +150,19 @@ impl Duffel {
     }
 }
 
-/// What an order comes to that is answered with 202: Duffel has taken it and will decide later. None for
-/// any other answer.
+/// What an order comes to that is answered with 202, or with 200 and without an id: Duffel has taken it
+/// and will decide later. None for any other answer.
 pub fn taken(response: &WireResponse, order: &OrderRequest) -> Option<PlacedOrder> {
-    (response.status == StatusCode::ACCEPTED).then(|| PlacedOrder {
+    let is_nameless = || {
+        let body: Option<Data<Value>> = serde_json::from_slice(&response.body).ok();
+        body.is_some_and(|body| match body.data {
+            Value::Object(order) => order.get("id").is_none_or(Value::is_null),
+            other => other.is_null(),
+        })
+    };
+    let is_taken = response.status == StatusCode::ACCEPTED
+        || (response.status == StatusCode::OK && is_nameless());
+    is_taken.then(|| PlacedOrder {
         status: PlacedStatus::Pending,
         supplier_reference: String::new(),
         total: order.total,

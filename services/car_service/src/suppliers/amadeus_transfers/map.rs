@@ -362,24 +362,35 @@ pub(super) fn order_terms(raw: &str, trip: &Trip, now: Timestamp) -> Option<Vec<
     rules::terms(rules, &pickup, price.total, now, &mut unread)
 }
 
-/// An order: its one transfer. Its details are left as the offer had them where they cannot be shown.
-pub(super) fn order(order: &wire::Order, handle: &Value) -> Result<PlacedOrder, String> {
+/// An order: its one transfer. Its details are left as the offer had them where they cannot be shown; one
+/// whose number and status are told, and no price that can be read, costs what was agreed to.
+pub(super) fn order(
+    order: &wire::Order,
+    handle: &Value,
+    agreed: Money,
+) -> Result<PlacedOrder, String> {
     let [raw] = &order.transfers[..] else {
         return Err("an order that has not one transfer".to_owned());
     };
     let transfer = read(raw.get())?;
     let mut warnings = Vec::new();
-    let price = Price::read(transfer.quotation.as_ref(), &mut warnings)?;
-    let total = price.total;
-    let details = Trip::of(handle)
-        .and_then(|trip| details(&transfer, &trip, price, &mut warnings))
-        .and_then(|details| order_details(&details, &warnings));
     let number = transfer.confirm_nbr.as_ref().map(Literal::as_str);
     let status = match transfer.status.as_deref() {
         Some("CONFIRMED") => PlacedStatus::Confirmed,
         Some("CANCELLED") => PlacedStatus::Cancelled,
         None if number.is_some() => PlacedStatus::Confirmed,
         _ => PlacedStatus::Pending,
+    };
+    let (total, details) = match Price::read(transfer.quotation.as_ref(), &mut warnings) {
+        Ok(price) => {
+            let total = price.total;
+            let details = Trip::of(handle)
+                .and_then(|trip| details(&transfer, &trip, price, &mut warnings))
+                .and_then(|details| order_details(&details, &warnings));
+            (total, details.ok())
+        }
+        Err(_) if number.is_some() && status != PlacedStatus::Pending => (agreed, None),
+        Err(reason) => return Err(reason),
     };
     let locator = order.reference.as_ref().map(Literal::as_str);
     let reference = locator.or(number).unwrap_or(order.id.as_str()).to_owned();
@@ -395,7 +406,7 @@ pub(super) fn order(order: &wire::Order, handle: &Value) -> Result<PlacedOrder, 
         status,
         supplier_reference: reference,
         total,
-        details: details.ok(),
+        details,
         handle,
     })
 }

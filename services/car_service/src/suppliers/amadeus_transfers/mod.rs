@@ -8,7 +8,9 @@
 //! ([`supplier_platforms::amadeus::records`]); that a cancelled transfer stays there as `CANCELLED`.
 //! Whatever does not fit is an error, and never "there is no order".
 //!
-//! A search for a car becomes one for a ride from the airport of pick-up (see [`destination`]). An offer
+//! A search for a car becomes one for a ride from the airport of pick-up (see [`destination`]). It states no
+//! currency: which ones Amadeus converts to is not documented, and one that it does not know fails the
+//! search; prices are the providers' own, and the kit converts them. An offer
 //! has no call to price it again and no expiry: it is what the search said for `offer_life_s`, and then
 //! expired. Our order's id travels in the note. What is paid is paid with the order, by `payment_method`.
 //!
@@ -39,7 +41,7 @@ use supplier_client::{
 use supplier_platforms::amadeus::records::{Queue, Records, own_reference};
 use supplier_platforms::amadeus::{self as platform, Amadeus, Data};
 use travel_types::jiff::Timestamp;
-use travel_types::{Clock, OrderId};
+use travel_types::{Clock, Money, OrderId};
 use vertical_kit::mapping::{ours, text};
 use vertical_kit::supplier_settings::{self, SupplierSettings};
 use vertical_kit::{
@@ -154,13 +156,14 @@ impl AmadeusTransfers {
         response: &WireResponse,
         reference: OrderId,
         handle: &Value,
+        agreed: Money,
     ) -> Result<PlacedOrder, SupplierError> {
         let record: Data<Value> = response.json()?;
         if own_reference(&record.data).is_some_and(|named| named != reference) {
             return Err(response.unreadable("the order carries another reference than ours"));
         }
         let order: Data<wire::Order> = response.json()?;
-        map::order(&order.data, handle).map_err(|reason| response.unreadable(&reason))
+        map::order(&order.data, handle, agreed).map_err(|reason| response.unreadable(&reason))
     }
 
     /// The order of a known record as it stands now.
@@ -174,7 +177,7 @@ impl AmadeusTransfers {
             .query("reference", locator)
             .query("originSystemCode", "GDS");
         let response = self.platform.call(cx, request).await?;
-        Self::placed(&response, order.reference, &order.handle)
+        Self::placed(&response, order.reference, &order.handle, order.total)
     }
 
     /// An offer that is alive.
@@ -227,7 +230,7 @@ impl Supplier for AmadeusTransfers {
             .call(cx, request)
             .await
             .map_err(offer_refusal)?;
-        Self::placed(&response, order.reference, &order.handle)
+        Self::placed(&response, order.reference, &order.handle, order.total)
     }
 
     async fn find_order(
@@ -240,7 +243,7 @@ impl Supplier for AmadeusTransfers {
         }
         let found = self.records.find(cx, order.reference).await?;
         found
-            .map(|response| Self::placed(&response, order.reference, &order.handle))
+            .map(|response| Self::placed(&response, order.reference, &order.handle, order.total))
             .transpose()
     }
 

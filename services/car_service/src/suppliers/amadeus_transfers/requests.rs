@@ -27,7 +27,6 @@ pub(super) fn search(search: &CarSearch, to: &Destination) -> wire::Search {
         end_city_name: None,
         end_country_code: None,
         end_geo_code: None,
-        currency: search.currency.map(|currency| currency.code()),
     };
     match to {
         Destination::Airport(place) => body.end_location_code = Some(place.iata_code.clone()),

@@ -74,13 +74,24 @@ fn window(
     flag: &mut impl FnMut(&str),
 ) -> Option<Window> {
     let unit = rule.metric_type.as_deref()?;
-    let at = |distance: &Option<Literal>| before(pickup, unit, distance.as_ref()?.as_str());
     let window = Window {
-        from: at(&rule.metric_max)?,
-        until: at(&rule.metric_min)?,
+        from: begin(pickup, unit, rule.metric_max.as_ref())?,
+        until: before(pickup, unit, rule.metric_min.as_ref()?.as_str())?,
         refund: refund(rule, total, flag)?,
     };
     (window.from < window.until).then_some(window)
+}
+
+/// The instant so long before pick-up at the most: from ever where no most is told, or more than any clock
+/// can count.
+fn begin(pickup: &LocalTime, unit: &str, most: Option<&Literal>) -> Option<Timestamp> {
+    let most = most.map_or("", Literal::as_str);
+    if !most.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // Whether the unit is a known one.
+    before(pickup, unit, "0")?;
+    Some(before(pickup, unit, most).unwrap_or(Timestamp::MIN))
 }
 
 /// The instant so long before pick-up.

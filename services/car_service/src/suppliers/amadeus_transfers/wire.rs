@@ -23,8 +23,6 @@ pub(super) struct Search {
     pub(super) end_country_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) end_geo_code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) currency: Option<&'static str>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -418,18 +418,15 @@ pub(super) fn pickup(rental: &wire::Rental, trip: &Trip) -> Option<Timestamp> {
     time.map(|time| time.utc())
 }
 
-/// A booking. Its details are left as the offer had them where they cannot be shown.
+/// A booking. Its details are left as the offer had them where they cannot be shown; one whose reference
+/// and status are told, and no price that can be read, costs what was agreed to.
 pub(super) fn booking(
     rental: &wire::Rental,
     shown: Shown,
     handle: &Value,
+    agreed: Money,
 ) -> Result<PlacedOrder, String> {
     let mut warnings = Vec::new();
-    let (total, base) = price(rental, &mut warnings)?;
-    let details = Trip::of(handle)
-        .and_then(|trip| details(rental, &trip, shown.radius_km, total, base, &mut warnings))
-        .and_then(|details| order_details(&details, &warnings));
-    let reference = rental.reference.as_ref().unwrap_or(&rental.id);
     let status = match rental.status.as_deref() {
         _ if rental.cancelled_at.is_some() => PlacedStatus::Cancelled,
         Some("cancelled") => PlacedStatus::Cancelled,
@@ -437,6 +434,20 @@ pub(super) fn booking(
         None if rental.confirmed_at.is_some() => PlacedStatus::Confirmed,
         _ => PlacedStatus::Pending,
     };
+    let is_told = rental.reference.is_some() && status != PlacedStatus::Pending;
+    let (total, base) = match price(rental, &mut warnings) {
+        Ok(priced) => priced,
+        Err(reason) if !is_told => return Err(reason),
+        Err(_) => {
+            let message = "the booking's price cannot be read: it is the one agreed to";
+            warnings.push(Warning::new(WarningCode::DataQuality, "total", message));
+            (agreed, None)
+        }
+    };
+    let details = Trip::of(handle)
+        .and_then(|trip| details(rental, &trip, shown.radius_km, total, base, &mut warnings))
+        .and_then(|details| order_details(&details, &warnings));
+    let reference = rental.reference.as_ref().unwrap_or(&rental.id);
     Ok(PlacedOrder {
         status,
         supplier_reference: reference.0.clone(),

@@ -35,7 +35,7 @@ use supplier_client::{
     WireResponse, path_segment,
 };
 use supplier_platforms::duffel::{self as platform, Data, Duffel, read};
-use travel_types::{Clock, OrderId};
+use travel_types::{Clock, Money, OrderId};
 use vertical_kit::mapping::{ours, text};
 use vertical_kit::supplier_settings::{self, SupplierSettings};
 use vertical_kit::{
@@ -109,9 +109,11 @@ impl DuffelCars {
         booking: &wire::Rental,
         reference: OrderId,
         handle: &Value,
+        agreed: Money,
     ) -> Result<PlacedOrder, SupplierError> {
         platform::check_ours(response, booking.metadata.as_ref(), reference)?;
-        map::booking(booking, self.shown(), handle).map_err(|reason| response.unreadable(&reason))
+        map::booking(booking, self.shown(), handle, agreed)
+            .map_err(|reason| response.unreadable(&reason))
     }
 
     /// The booking as it stands now.
@@ -124,7 +126,13 @@ impl DuffelCars {
         let request = WireRequest::get("retrieve", booking_path(id));
         let response = self.platform.call(cx, request).await?;
         let booking: wire::Rental = read(&response)?;
-        let placed = self.placed(&response, &booking, order.reference, &order.handle)?;
+        let placed = self.placed(
+            &response,
+            &booking,
+            order.reference,
+            &order.handle,
+            order.total,
+        )?;
         Ok((booking, placed))
     }
 }
@@ -177,7 +185,13 @@ impl Supplier for DuffelCars {
             return Ok(taken);
         }
         let booking: wire::Rental = read(&response)?;
-        self.placed(&response, &booking, order.reference, &order.handle)
+        self.placed(
+            &response,
+            &booking,
+            order.reference,
+            &order.handle,
+            order.total,
+        )
     }
 
     async fn find_order(
@@ -196,8 +210,14 @@ impl Supplier for DuffelCars {
         };
         let booking: wire::Rental = serde_json::from_str(raw.get())
             .map_err(|_| response.unreadable("a booking is not as Duffel describes it"))?;
-        self.placed(&response, &booking, order.reference, &order.handle)
-            .map(Some)
+        self.placed(
+            &response,
+            &booking,
+            order.reference,
+            &order.handle,
+            order.total,
+        )
+        .map(Some)
     }
 
     async fn quote_cancellation(
@@ -240,7 +260,13 @@ impl Supplier for DuffelCars {
         let request = WireRequest::post("cancel", path, Safety::Unsafe);
         let response = self.platform.call(cx, request).await?;
         let booking: wire::Rental = read(&response)?;
-        let placed = self.placed(&response, &booking, order.reference, &order.handle)?;
+        let placed = self.placed(
+            &response,
+            &booking,
+            order.reference,
+            &order.handle,
+            order.total,
+        )?;
         if placed.status != PlacedStatus::Cancelled {
             return Err(response.unreadable("a cancelled booking is not marked as such"));
         }

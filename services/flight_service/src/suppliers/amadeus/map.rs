@@ -1,17 +1,15 @@
 //! From Amadeus's shapes to ours. Pure functions: what cannot be shown truthfully is refused with a
 //! reason, what looks wrong is kept and flagged.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use travel_types::jiff::civil::{Date, DateTime};
 use travel_types::jiff::tz::TimeZone;
 use travel_types::jiff::{Timestamp, ToSpan as _};
-use travel_types::{LocalTime, Money, Place, Warning, WarningCode};
-use vertical_kit::mapping::order_details;
-use vertical_kit::{Conditions, PlacedOrder, PlacedStatus, SupplierOffer};
+use travel_types::{LocalTime, Warning, WarningCode};
+use vertical_kit::{Conditions, SupplierOffer};
 
-use super::prices::{Prices, prices, total};
+use super::known::{Known, Told};
+use super::prices::{Prices, prices};
 use super::wire;
 use crate::mapping::{check_connection, check_duration, check_times, iso_duration, seller};
 use crate::model::{
@@ -19,79 +17,22 @@ use crate::model::{
     Stop, WeightUnit,
 };
 
-/// The names of airlines and aircraft: those of this answer, else those that came with the search.
-/// Pricing answers and orders leave most of them out.
-#[derive(Default)]
-pub(super) struct Names {
-    carriers: BTreeMap<String, String>,
-    aircraft: BTreeMap<String, String>,
-}
-
-impl Names {
-    /// Of an answer about the offer or order of a handle.
-    pub(super) fn of(answer: Option<wire::Dictionaries>, handle: &Value) -> Self {
-        let kept = handle.get("names").cloned().unwrap_or(Value::Null);
-        let kept: wire::Dictionaries = serde_json::from_value(kept).unwrap_or_default();
-        let mut names = Self::default();
-        for dictionary in [Some(kept), answer].into_iter().flatten() {
-            names
-                .carriers
-                .extend(dictionary.carriers.unwrap_or_default());
-            names
-                .aircraft
-                .extend(dictionary.aircraft.unwrap_or_default());
-        }
-        names
-    }
-
-    fn carrier(&self, code: &str) -> Carrier {
-        Carrier {
-            iata_code: Some(code.to_owned()),
-            name: self
-                .carriers
-                .get(code)
-                .map_or_else(|| code.to_owned(), Clone::clone),
-        }
-    }
-
-    /// The part that an offer needs.
-    fn used_by(&self, offer: &wire::Offer) -> wire::Dictionaries {
-        let flights = || offer.itineraries.iter().flat_map(|one| &one.segments);
-        let keep = |all: &BTreeMap<String, String>, codes: Vec<&str>| {
-            let mut kept = all.clone();
-            kept.retain(|code, _| codes.contains(&code.as_str()));
-            Some(kept)
-        };
-        let operators = flights().filter_map(|one| one.operating.as_ref()?.carrier_code.as_deref());
-        let sellers = flights().filter_map(|one| one.carrier_code.as_deref());
-        let validating = offer.validating_airline_codes.iter().flatten();
-        let planes =
-            flights().filter_map(|one| Some(one.aircraft.as_ref()?.code.as_ref()?.as_str()));
-        wire::Dictionaries {
-            carriers: keep(
-                &self.carriers,
-                sellers
-                    .chain(operators)
-                    .chain(validating.map(String::as_str))
-                    .collect(),
-            ),
-            aircraft: keep(&self.aircraft, planes.collect()),
-        }
-    }
-}
-
 /// An offer. `raw` is its text as Amadeus wrote it; `horizon` is when the kit lets it expire anyway.
 pub(super) fn offer(
     raw: &str,
-    names: &Names,
+    known: &Known,
     documents_required: bool,
     horizon: Timestamp,
 ) -> Result<SupplierOffer, String> {
     let offer: wire::Offer = serde_json::from_str(raw)
         .map_err(|_| "is not an offer as Amadeus describes it".to_owned())?;
+    if offer.payment_card_required == Some(true) {
+        return Err("can only be paid with a card, and none is held".to_owned());
+    }
     let mut warnings = Vec::new();
     let Prices { total, base, taxes } = prices(&offer, &mut warnings)?;
-    let details = details(&offer, names, documents_required, &mut warnings)?;
+    let mut details = details(&offer, known, documents_required, &mut warnings)?;
+    details.seats_left = details.seats_left.or(known.seats_left());
     let first = details
         .slices
         .first()
@@ -115,7 +56,8 @@ pub(super) fn offer(
             "offer": raw,
             "passengers": passengers,
             "departure_day": first.departure.time.local().date().to_string(),
-            "names": names.used_by(&offer),
+            "names": known.used_by(&offer),
+            "told": Told::by(&details),
         }),
         warnings,
         details: serde_json::to_value(&details).map_err(|error| error.to_string())?,
@@ -123,25 +65,30 @@ pub(super) fn offer(
 }
 
 /// Until when the offer can be ticketed: a local time, or a day that is included. Whose local time is
-/// not said; that of the first airport is taken.
+/// not said; that of the first airport is taken. A time that is not local is not Amadeus's: the day counts.
 fn last_ticketing(
     offer: &wire::Offer,
     zone: &str,
     warnings: &mut Vec<Warning>,
 ) -> Option<Timestamp> {
     let zone = TimeZone::get(zone).ok()?;
-    let local = match (&offer.last_ticketing_date_time, &offer.last_ticketing_date) {
-        (Some(time), _) => time.as_str().parse::<DateTime>().ok(),
-        (None, Some(day)) => day
-            .as_str()
-            .parse::<Date>()
-            .ok()
-            .and_then(|day| day.checked_add(1.day()).ok())
-            .map(|day| day.to_datetime(travel_types::jiff::civil::Time::midnight())),
-        (None, None) => return None,
+    let time = offer.last_ticketing_date_time.as_ref();
+    let day = offer.last_ticketing_date.as_ref();
+    let stated = time.or(day)?.as_str();
+    let is_instant = stated.parse::<Timestamp>().is_ok();
+    let local: Option<DateTime> = time
+        .filter(|_| !is_instant)
+        .and_then(|time| time.as_str().parse().ok());
+    let midnight = || {
+        let day: Date = day?.as_str().parse().ok()?;
+        let next = day.checked_add(1.day()).ok()?;
+        Some(next.to_datetime(travel_types::jiff::civil::Time::midnight()))
     };
-    let last = local.and_then(|local| zone.to_ambiguous_timestamp(local).compatible().ok());
-    if last.is_none() {
+    let last = local
+        .or_else(midnight)
+        .and_then(|local| zone.to_ambiguous_timestamp(local).compatible().ok());
+    let is_odd = time.is_some() && local.is_none() && !is_instant;
+    if last.is_none() || is_odd {
         let message = "until when it can be ticketed cannot be read";
         warnings.push(Warning::new(
             WarningCode::DataQuality,
@@ -152,9 +99,9 @@ fn last_ticketing(
     last
 }
 
-fn details(
+pub(super) fn details(
     offer: &wire::Offer,
-    names: &Names,
+    known: &Known,
     documents_required: bool,
     warnings: &mut Vec<Warning>,
 ) -> Result<FlightDetails, String> {
@@ -163,8 +110,8 @@ fn details(
         return Err("an offer for nobody".to_owned());
     }
     Ok(FlightDetails {
-        airline: seller(airline.map(|code| names.carrier(code)), warnings),
-        slices: slices(offer, names, warnings)?,
+        airline: seller(airline.map(|code| known.carrier(code)), warnings),
+        slices: slices(offer, known, warnings)?,
         passengers: offer
             .traveler_pricings
             .iter()
@@ -200,7 +147,7 @@ fn passenger(traveler: &wire::TravelerPricing, warnings: &mut Vec<Warning>) -> P
 
 fn slices(
     offer: &wire::Offer,
-    names: &Names,
+    known: &Known,
     warnings: &mut Vec<Warning>,
 ) -> Result<Vec<Slice>, String> {
     if offer.itineraries.is_empty() {
@@ -220,7 +167,7 @@ fn slices(
             let fare = fares
                 .iter()
                 .find(|fare| fare.segment_id.is_some() && fare.segment_id == flight.id);
-            let mapped = segment(flight, fare, names, &path, warnings)?;
+            let mapped = segment(flight, fare, known, &path, warnings)?;
             check_connection(segments.last(), &mapped, &path, warnings);
             segments.push(mapped);
             brands.push(fare.and_then(|fare| fare.branded_fare.clone()));
@@ -235,7 +182,9 @@ fn slices(
         mapped.push(Slice {
             origin: start.departure.place.clone(),
             destination: end.arrival.place.clone(),
-            duration: duration.map(iso_duration),
+            duration: duration
+                .map(iso_duration)
+                .or_else(|| known.duration(&segments)),
             fare_brand: brand.filter(|_| brands.windows(2).all(|pair| pair.first() == pair.last())),
             segments,
         });
@@ -243,25 +192,17 @@ fn slices(
     Ok(mapped)
 }
 
-/// Amadeus names places by their codes alone; the rest stands in the IATA list. A city's code is read as
-/// its first airport's.
-fn place(code: &str) -> Result<Place, String> {
-    let known = travel_types::airport(code)
-        .or_else(|| travel_types::city(code)?.airports.first().copied())
-        .ok_or_else(|| format!("the time zone of {} is unknown", shown(code)))?;
-    let mut place = Place::from(known);
-    code.clone_into(&mut place.iata_code);
-    Ok(place)
-}
-
-fn shown(code: &str) -> String {
-    code.chars().take(8).collect()
-}
-
-fn stop(at: Option<&wire::EndPoint>, what: &str) -> Result<Stop, String> {
+fn stop(
+    at: Option<&wire::EndPoint>,
+    what: &str,
+    known: &Known,
+    path: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<Stop, String> {
     let at = at.ok_or("a flight without an airport")?;
     let code = at.iata_code.as_deref();
-    let place = place(code.ok_or("a flight without an airport")?)?;
+    let code = code.ok_or("a flight without an airport")?;
+    let place = known.place(code, &format!("{path}.{what}"), warnings)?;
     let local = at.at.as_ref();
     let local = local.ok_or_else(|| format!("a flight without its time of {what}"))?;
     Ok(Stop {
@@ -275,12 +216,13 @@ fn stop(at: Option<&wire::EndPoint>, what: &str) -> Result<Stop, String> {
 fn segment(
     flight: &wire::Segment,
     fare: Option<&wire::FareDetails>,
-    names: &Names,
+    known: &Known,
     path: &str,
     warnings: &mut Vec<Warning>,
 ) -> Result<Segment, String> {
-    let departure = stop(flight.departure.as_ref(), "departure")?;
-    let arrival = stop(flight.arrival.as_ref(), "arrival")?;
+    let departure = flight.departure.as_ref();
+    let departure = stop(departure, "departure", known, path, warnings)?;
+    let arrival = stop(flight.arrival.as_ref(), "arrival", known, path, warnings)?;
     let duration = flight.duration.as_ref().map(wire::Literal::as_str);
     check_times(&departure, &arrival, duration, path, warnings);
     let sold_by = flight
@@ -290,7 +232,7 @@ fn segment(
         .ok_or("a flight without the airline whose flight number it has")?;
     let operating = flight.operating.as_ref().and_then(|operating| {
         match (&operating.carrier_code, &operating.carrier_name) {
-            (Some(code), _) => Some(names.carrier(code)),
+            (Some(code), _) => Some(known.carrier(code)),
             (None, name) => Some(Carrier {
                 iata_code: None,
                 name: name.clone()?,
@@ -302,12 +244,12 @@ fn segment(
         departure,
         arrival,
         duration: duration.map(iso_duration),
-        marketing_carrier: names.carrier(sold_by),
+        marketing_carrier: known.carrier(sold_by),
         flight_number: flight.number.as_ref().map(|number| number.0.clone()),
         operating_carrier: operating,
         aircraft: code.map(|code| {
-            let name = names.aircraft.get(code.as_str());
-            name.map_or_else(|| code.0.clone(), Clone::clone)
+            let name = known.aircraft(code.as_str());
+            name.unwrap_or(code.as_str()).to_owned()
         }),
         cabin: fare.and_then(|fare| cabin(fare.cabin.as_deref()?)),
         baggage: fare.map_or_else(Vec::new, |fare| baggage(fare, path, warnings)),
@@ -363,95 +305,4 @@ fn bags(kind: &str, stated: &Value) -> Option<Baggage> {
         quantity,
         weight,
     })
-}
-
-fn is_cancelled(status: Option<&str>) -> bool {
-    status.is_some_and(|status| {
-        ["CANCELLED", "CANCELED"]
-            .iter()
-            .any(|word| status.eq_ignore_ascii_case(word))
-    })
-}
-
-/// An order. What Amadeus does not repeat of it is as it was ordered: `agreed` is the price of that.
-pub(super) fn order(
-    order: &wire::Order,
-    names: &Names,
-    handle: &Value,
-    agreed: Money,
-) -> Result<PlacedOrder, String> {
-    /// All that is needed of an offer to tell what it costs.
-    #[derive(serde::Deserialize)]
-    struct PricedPart {
-        price: wire::Price,
-    }
-    let mut charged: Option<Money> = None;
-    for raw in &order.flight_offers {
-        let part: PricedPart =
-            serde_json::from_str(raw.get()).map_err(|_| "an order without a price")?;
-        let own = total(&part.price)?;
-        charged = Some(match charged {
-            Some(sum) => sum.plus(own).map_err(|error| error.to_string())?,
-            None => own,
-        });
-    }
-    let offers: Vec<wire::Offer> = order
-        .flight_offers
-        .iter()
-        .filter_map(|raw| serde_json::from_str(raw.get()).ok())
-        .collect();
-    let mut warnings = Vec::new();
-    let details = match offers.as_slice() {
-        [offer] => prices(offer, &mut warnings)
-            .and_then(|_| details(offer, names, false, &mut warnings))
-            .ok(),
-        _ => None,
-    };
-    let mut flights = offers
-        .iter()
-        .flat_map(|offer| &offer.itineraries)
-        .flat_map(|itinerary| &itinerary.segments)
-        .peekable();
-    let cancelled = is_cancelled(order.booking_status.as_deref())
-        || (flights.peek().is_some()
-            && flights.all(|flight| is_cancelled(flight.booking_status.as_deref())));
-    let records = order.associated_records.iter().flatten();
-    let locator = records.filter_map(|one| one.reference.as_ref()).next();
-    let locator = locator.unwrap_or(&order.id);
-    let mut handle = handle.clone();
-    if let Some(handle) = handle.as_object_mut() {
-        handle.insert("order_id".to_owned(), json!(order.id.as_str()));
-        handle.insert("locator".to_owned(), json!(locator.as_str()));
-    }
-    Ok(PlacedOrder {
-        status: if cancelled {
-            PlacedStatus::Cancelled
-        } else {
-            PlacedStatus::Confirmed
-        },
-        supplier_reference: locator.0.clone(),
-        total: charged.unwrap_or(agreed),
-        details: details
-            .map(|details| order_details(&details, &warnings))
-            .transpose()?,
-        handle,
-    })
-}
-
-/// Whether it is certain that nothing has been paid for the order: it has no ticket, and Amadeus waits
-/// with ticketing it. `CONFIRM` means "when the payment is done", and what is not said is not certain.
-pub(super) fn is_unpaid(order: &wire::Order) -> bool {
-    let no_ticket = match &order.tickets {
-        None | Some(Value::Null) => true,
-        Some(Value::Array(tickets)) => tickets.is_empty(),
-        Some(_) => false,
-    };
-    let agreement = order.ticketing_agreement.as_ref();
-    no_ticket
-        && agreement.is_some_and(|agreement| {
-            matches!(
-                agreement.option.as_str(),
-                "DELAY_TO_CANCEL" | "DELAY_TO_QUEUE"
-            )
-        })
 }

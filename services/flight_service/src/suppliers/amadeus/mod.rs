@@ -13,7 +13,9 @@
 //! not known, and is not quoted. The kit prices an offer right before it orders it; the priced offer is
 //! what is sent, and its price must be the one agreed to.
 
+mod known;
 mod map;
+mod orders;
 mod prices;
 mod requests;
 #[cfg(test)]
@@ -42,7 +44,7 @@ use vertical_kit::{
     PlacedStatus, Searcher, Supplier, SupplierOffer, Timing,
 };
 
-use self::map::Names;
+use self::known::Known;
 use self::requests::Terms;
 use super::FlightSupplier;
 use crate::FlightSearch;
@@ -163,8 +165,8 @@ impl AmadeusFlights {
         if own_reference(&record).is_some_and(|named| named != reference) {
             return Err(response.unreadable("the order carries another reference than ours"));
         }
-        let names = Names::of(answer.dictionaries, handle);
-        map::order(&answer.data, &names, handle, agreed)
+        let known = Known::of(answer.dictionaries, handle);
+        orders::order(&answer.data, &known, handle, agreed)
             .map_err(|reason| response.unreadable(&reason))
     }
 
@@ -209,13 +211,18 @@ impl Supplier for AmadeusFlights {
             .first()
             .ok_or_else(|| response.unreadable("a pricing without an offer"))?;
         let required = answer.data.booking_requirements;
+        let demands: wire::Demands = serde_json::from_str(offer.get()).unwrap_or_default();
+        if let Some(reason) = requests::unmet(&demands, required.as_ref(), &self.terms) {
+            let refused = SupplierError::new(Kind::NotSupported, reason);
+            return Err(refused.with_sent(Sent::Answered));
+        }
         let required = required.and_then(|required| required.traveler_requirements);
         let documents = required
             .iter()
             .flatten()
             .any(|one| one.document_required == Some(true));
-        let names = Names::of(answer.dictionaries, handle);
-        map::offer(offer.get(), &names, documents, self.horizon())
+        let known = Known::of(answer.dictionaries, handle);
+        map::offer(offer.get(), &known, documents, self.horizon())
             .map_err(|reason| response.unreadable(&reason))
     }
 
@@ -278,7 +285,7 @@ impl Supplier for AmadeusFlights {
             return Err(SupplierError::new(Kind::Refused, detail));
         }
         let answer: wire::Answer<wire::Order> = wire::read(&response)?;
-        if !map::is_unpaid(&answer.data) {
+        if !orders::is_unpaid(&answer.data) {
             let detail = "the order is ticketed, or may be: Amadeus does not tell what comes back";
             return Err(SupplierError::new(Kind::NotSupported, detail).with_sent(Sent::Answered));
         }
@@ -340,10 +347,10 @@ impl Searcher<FlightSearch> for AmadeusFlights {
         let request = platform::question("search", "/v2/shopping/flight-offers", &body)?;
         let response = self.platform.call(cx, request).await?;
         let answer: wire::Answer<wire::Offers> = response.json()?;
-        let names = Names::of(answer.dictionaries, &Value::Null);
+        let known = Known::of(answer.dictionaries, &Value::Null);
         let mut found = Found::default();
         for raw in &answer.data.0 {
-            match map::offer(raw.get(), &names, false, self.horizon()) {
+            match map::offer(raw.get(), &known, false, self.horizon()) {
                 Ok(offer) => found.offers.push(offer),
                 Err(reason) => found.rejected.push(reason),
             }

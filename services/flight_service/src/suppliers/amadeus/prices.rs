@@ -92,20 +92,27 @@ pub(super) fn prices(offer: &wire::Offer, warnings: &mut Vec<Warning>) -> Result
     let mut differ = |message: &str| {
         warnings.push(Warning::new(WarningCode::SumMismatch, "total", message));
     };
+    let add = |sum: Money, next: Option<Money>| sum.plus(next?).ok();
+    let adds = |to: Money, amounts: &Option<Vec<wire::Amount>>| {
+        let mut amounts = amounts.iter().flatten();
+        amounts.try_fold(to, |sum, one| {
+            add(sum, amount(one.amount.as_ref(), currency))
+        })
+    };
+    // Fees are in the base for some, and come on top of base and taxes for others.
+    let fits = |sum: Money, whole: Money, fees: &Option<Vec<wire::Amount>>| {
+        sum == whole || adds(sum, fees) == Some(whole)
+    };
     if let (Some(base), Some(taxes)) = (base, taxes)
-        && base.plus(taxes).ok() != Some(total)
+        && !base
+            .plus(taxes)
+            .is_ok_and(|sum| fits(sum, total, &price.fees))
     {
         differ("base and taxes do not add up to the total");
     }
-    let add = |sum: Money, next: Option<Money>| sum.plus(next?).ok();
     let stated = amount(price.total.as_ref(), currency);
-    let mut services = price.additional_services.iter().flatten();
-    let with_services = stated.and_then(|stated| {
-        services.try_fold(stated, |sum, service| {
-            add(sum, amount(service.amount.as_ref(), currency))
-        })
-    });
-    if with_services.is_some_and(|sum| sum != total) {
+    let with_services = stated.and_then(|stated| adds(stated, &price.additional_services));
+    if with_services.is_some_and(|sum| !fits(sum, total, &price.fees)) {
         differ("the total without services and the services do not add up to the total");
     }
     let own = |traveler: &wire::TravelerPricing, of: fn(&wire::Price) -> Option<&wire::Literal>| {
@@ -120,16 +127,18 @@ pub(super) fn prices(offer: &wire::Offer, warnings: &mut Vec<Warning>) -> Result
     let together = travellers.try_fold(Money::zero(currency), |sum, traveler| {
         add(sum, own(traveler, |price| price.total.as_ref()))
     });
-    if together.is_some() && stated.is_some() && together != stated {
+    if let (Some(together), Some(stated)) = (together, stated)
+        && !fits(together, stated, &price.fees)
+    {
         differ("the travellers' prices do not add up to the total without services");
     }
     let mut itemised = offer.traveler_pricings.iter().filter_map(|traveler| {
         let base = own(traveler, |price| price.base.as_ref())?;
-        let taxes = traveler.price.as_ref()?.taxes.as_ref()?;
-        let parts = taxes.iter().try_fold(base, |sum, tax| {
-            add(sum, amount(tax.amount.as_ref(), currency))
-        })?;
-        Some(parts == own(traveler, |price| price.total.as_ref())?)
+        let price = traveler.price.as_ref()?;
+        price.taxes.as_ref()?;
+        let parts = adds(base, &price.taxes)?;
+        let whole = own(traveler, |price| price.total.as_ref())?;
+        Some(fits(parts, whole, &price.fees))
     });
     if !itemised.all(|adds_up| adds_up) {
         differ("a traveller's base and taxes do not add up to his price");

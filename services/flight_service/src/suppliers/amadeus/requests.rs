@@ -99,6 +99,32 @@ pub(super) fn pricing(handle: &Value) -> Result<wire::Pricing, String> {
     })
 }
 
+/// Why a priced offer cannot be ordered by us, if it cannot: what an order would have to hold beside what
+/// ours hold.
+pub(super) fn unmet(
+    demands: &wire::Demands,
+    required: Option<&wire::BookingRequirements>,
+    terms: &Terms,
+) -> Option<&'static str> {
+    let address = required.is_some_and(|required| {
+        [
+            required.invoice_address_required,
+            required.mailing_address_required,
+            required.postal_code_required,
+        ]
+        .contains(&Some(true))
+    });
+    if address {
+        Some("the order needs an address, and ours have none")
+    } else if demands.payment_card_required == Some(true) {
+        Some("the order can only be paid with a card, and none is held")
+    } else if demands.instant_ticketing_required == Some(true) && terms.ticketing != "CONFIRM" {
+        Some("the order must be ticketed at once, which `ticketing` does not allow")
+    } else {
+        None
+    }
+}
+
 /// The body of an order.
 pub(super) fn new_order(order: &OrderRequest, terms: &Terms) -> Result<wire::NewOrder, String> {
     let mut seated = seats(&order.handle, &order.travellers)?;

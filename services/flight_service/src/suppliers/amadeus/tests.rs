@@ -19,7 +19,8 @@ use travel_types::jiff::Timestamp;
 use travel_types::{Clock, OrderId};
 use vertical_kit::{OrderLookup, OrderRequest, SupplierOffer, Timing};
 
-use super::map::{self, Names};
+use super::known::Known;
+use super::map;
 use super::requests::Terms;
 use super::{AmadeusFlights, wire};
 use testkit::adapters::{money, traveller};
@@ -65,7 +66,7 @@ fn adapter(wire: ScriptedWire) -> (AmadeusFlights, Arc<ScriptedWire>) {
 /// An offer of an example, mapped.
 fn mapped(offer: &Value) -> Result<SupplierOffer, String> {
     let raw = offer.to_string();
-    map::offer(&raw, &Names::default(), false, Timestamp::MIN)
+    map::offer(&raw, &Known::default(), false, Timestamp::MIN)
 }
 
 /// The offers of an example, wherever it has them.

@@ -35,7 +35,7 @@ impl<'de> Deserialize<'de> for Offers {
     }
 }
 
-/// Names of what the offers only have codes for.
+/// Names of what the offers only have codes for. Each is read by itself.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Dictionaries {
     #[serde(
@@ -43,13 +43,20 @@ pub(super) struct Dictionaries {
         deserialize_with = "lenient",
         skip_serializing_if = "Option::is_none"
     )]
-    pub(super) carriers: Option<BTreeMap<String, String>>,
+    pub(super) carriers: Option<BTreeMap<String, Value>>,
     #[serde(
         default,
         deserialize_with = "lenient",
         skip_serializing_if = "Option::is_none"
     )]
-    pub(super) aircraft: Option<BTreeMap<String, String>>,
+    pub(super) aircraft: Option<BTreeMap<String, Value>>,
+    /// `{cityCode, countryCode}` of each airport or station.
+    #[serde(
+        default,
+        deserialize_with = "lenient",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) locations: Option<BTreeMap<String, Value>>,
 }
 
 /// The answer to a pricing request.
@@ -66,7 +73,23 @@ pub(super) struct Priced {
 #[serde(rename_all = "camelCase")]
 pub(super) struct BookingRequirements {
     #[serde(default, deserialize_with = "lenient")]
+    pub(super) invoice_address_required: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) mailing_address_required: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) postal_code_required: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) traveler_requirements: Option<Vec<TravelerRequirements>>,
+}
+
+/// What an offer itself demands of its order.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Demands {
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) payment_card_required: Option<bool>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) instant_ticketing_required: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -92,6 +115,8 @@ pub(super) struct Offer {
     pub(super) validating_airline_codes: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) number_of_bookable_seats: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) payment_card_required: Option<bool>,
     #[serde(default)]
     pub(super) last_ticketing_date: Option<Literal>,
     #[serde(default)]
@@ -125,9 +150,6 @@ pub(super) struct Segment {
     pub(super) operating: Option<Operating>,
     #[serde(default)]
     pub(super) duration: Option<Literal>,
-    /// Not in the specification's schema, which only names it in its notes of release 1.6.0.
-    #[serde(default, deserialize_with = "lenient")]
-    pub(super) booking_status: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -162,21 +184,23 @@ pub(super) struct Operating {
 pub(super) struct Price {
     #[serde(default)]
     pub(super) currency: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) billing_currency: Option<String>,
     #[serde(default)]
     pub(super) grand_total: Option<Literal>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) total: Option<Literal>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) base: Option<Literal>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) taxes: Option<Vec<Amount>>,
     #[serde(default, deserialize_with = "lenient")]
+    pub(super) fees: Option<Vec<Amount>>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) additional_services: Option<Vec<Amount>>,
 }
 
-/// A tax or an additional service.
+/// A tax, a fee or an additional service.
 #[derive(Debug, Deserialize)]
 pub(super) struct Amount {
     #[serde(default)]
@@ -229,8 +253,8 @@ pub(super) struct Order {
     pub(super) id: Literal,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) associated_records: Option<Vec<AssociatedRecord>>,
-    #[serde(default, deserialize_with = "list")]
-    pub(super) flight_offers: Vec<Box<RawValue>>,
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) flight_offers: Option<Vec<Box<RawValue>>>,
     /// For our reference, which the platform reads.
     #[serde(default)]
     pub(super) remarks: Option<Value>,
@@ -240,6 +264,7 @@ pub(super) struct Order {
     /// The specification's own example spells it with two g.
     #[serde(default, alias = "ticketingAggreement", deserialize_with = "lenient")]
     pub(super) ticketing_agreement: Option<TicketingAgreement>,
+    /// Not documented of an order, only of each of its flights.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) booking_status: Option<String>,
 }

@@ -56,7 +56,7 @@ pub(super) fn offer(offer: &wire::Offer) -> Result<SupplierOffer, String> {
     )?;
     let details = FlightDetails {
         airline: seller(offer.owner.as_ref().map(carrier), &mut warnings),
-        slices: slices(&offer.slices, &mut warnings)?,
+        slices: slices(&offer.slices, &offer.passengers, &mut warnings)?,
         passengers: offer.passengers.iter().map(passenger).collect(),
         seats_left: None,
         emissions_kg: offer
@@ -94,6 +94,7 @@ pub(super) fn offer(offer: &wire::Offer) -> Result<SupplierOffer, String> {
             "offer_id": offer.id.as_str(),
             "passengers": passengers,
             "departure_day": day,
+            "emissions_kg": details.emissions_kg,
         }),
     })
 }
@@ -209,7 +210,15 @@ fn place(place: &wire::Place) -> Result<Place, String> {
     })
 }
 
-fn slices(slices: &[wire::Slice], warnings: &mut Vec<Warning>) -> Result<Vec<Slice>, String> {
+fn slices(
+    slices: &[wire::Slice],
+    people: &[wire::OfferPassenger],
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Slice>, String> {
+    let adults = people
+        .iter()
+        .filter(|person| passenger(person).kind == PassengerKind::Adult);
+    let adults: Vec<&wire::Literal> = adults.filter_map(|adult| adult.id.as_ref()).collect();
     if slices.is_empty() || slices.iter().any(|slice| slice.segments.is_empty()) {
         return Err("a journey without flights".to_owned());
     }
@@ -219,7 +228,7 @@ fn slices(slices: &[wire::Slice], warnings: &mut Vec<Warning>) -> Result<Vec<Sli
         let mut segments: Vec<Segment> = Vec::with_capacity(slice.segments.len());
         for (number, flight) in slice.segments.iter().enumerate() {
             let path = format!("{path}.segments[{number}]");
-            let flight = segment(flight, &path, warnings)?;
+            let flight = segment(flight, &adults, &path, warnings)?;
             check_connection(segments.last(), &flight, &path, warnings);
             segments.push(flight);
         }
@@ -254,6 +263,7 @@ fn slice_end(stated: Option<&wire::Place>, flown: &Stop) -> Place {
 
 fn segment(
     flight: &wire::Segment,
+    adults: &[&wire::Literal],
     path: &str,
     warnings: &mut Vec<Warning>,
 ) -> Result<Segment, String> {
@@ -293,14 +303,14 @@ fn segment(
         .map(carrier)
         .filter(|carrier| !carrier.name.is_empty())
         .ok_or("a flight without the airline whose flight number it has")?;
-    let first = flight.passengers.first();
-    let stated = first.map_or(&[][..], |person| &person.baggages);
-    let baggage: Vec<Baggage> = stated.iter().filter_map(bags).collect();
-    if baggage.len() != stated.len() {
-        let message = "included bags that cannot be read are left out";
-        let path = format!("{path}.baggage");
-        warnings.push(Warning::new(WarningCode::DataQuality, path, message));
-    }
+    // What an adult has; an infant on a lap has neither a cabin nor bags of his own.
+    let is_adult = |person: &&wire::SegmentPassenger| {
+        let id = person.passenger_id.as_ref();
+        id.is_some_and(|id| adults.contains(&id))
+    };
+    let person = flight.passengers.iter().find(is_adult);
+    let person = person.or(flight.passengers.first());
+    let stated = person.and_then(|person| person.baggages.as_ref());
     Ok(Segment {
         departure,
         arrival,
@@ -315,15 +325,29 @@ fn segment(
             .aircraft
             .as_ref()
             .and_then(|named| named.name.clone()),
-        cabin: first
+        cabin: person
             .and_then(|person| person.cabin_class.as_deref())
             .and_then(cabin),
-        baggage,
+        baggage: stated.map_or_else(Vec::new, |stated| baggage(stated, path, warnings)),
         distance_km: flight.distance.as_ref().and_then(wire::Literal::number),
     })
 }
 
-fn bags(stated: &wire::Baggage) -> Option<Baggage> {
+fn baggage(stated: &Value, path: &str, warnings: &mut Vec<Warning>) -> Vec<Baggage> {
+    let entries = stated.as_array();
+    let read: Vec<Option<Baggage>> = entries.into_iter().flatten().map(bags).collect();
+    if entries.is_none() || read.contains(&None) {
+        let message = "included bags that cannot be read are left out";
+        let path = format!("{path}.baggage");
+        warnings.push(Warning::new(WarningCode::DataQuality, path, message));
+    }
+    let read = read.into_iter().flatten();
+    // No bag is no entry.
+    read.filter(|bags| bags.quantity != Some(0)).collect()
+}
+
+fn bags(stated: &Value) -> Option<Baggage> {
+    let stated: wire::Baggage = serde_json::from_value(stated.clone()).ok()?;
     Some(Baggage {
         kind: stated.kind.clone()?,
         quantity: Some(stated.quantity.as_ref()?.as_str().parse().ok()?),
@@ -335,23 +359,44 @@ fn cabin(name: &str) -> Option<Cabin> {
     serde_json::from_value(Value::String(name.to_owned())).ok()
 }
 
-/// An order. What an order lacks that an offer has is left as the offer had it.
-pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedOrder, String> {
+/// An order. What an order lacks that an offer has is left as the offer had it; one that has a reference
+/// but no price that can be read costs what was agreed to.
+pub(super) fn order(
+    order: &wire::Order,
+    offer_handle: &Value,
+    agreed: Money,
+) -> Result<PlacedOrder, String> {
     let mut warnings = Vec::new();
-    let (total, ..) = price(
+    // The airline's reference; Duffel's own serves people too as long as the airline has none.
+    let reference = order.booking_reference.as_ref().or_else(|| {
+        let mut others = order.booking_references.iter().flatten();
+        others.find_map(|other| other.booking_reference.as_ref())
+    });
+    let priced = price(
         (order.total_amount.as_ref(), order.total_currency.as_deref()),
         (order.base_amount.as_ref(), order.base_currency.as_deref()),
         (order.tax_amount.as_ref(), order.tax_currency.as_deref()),
         &mut warnings,
-    )?;
-    let details = match slices(order.slices.as_deref().unwrap_or_default(), &mut warnings) {
+    );
+    let total = match priced {
+        Ok((total, ..)) => total,
+        Err(reason) if reference.is_none() => return Err(reason),
+        Err(_) => {
+            let message = "the order's price cannot be read: it is the one agreed to";
+            warnings.push(Warning::new(WarningCode::DataQuality, "total", message));
+            agreed
+        }
+    };
+    let people = order.passengers.as_deref().unwrap_or_default();
+    let flown = order.slices.as_deref().unwrap_or_default();
+    let details = match slices(flown, people, &mut warnings) {
         Ok(slices) => {
             let details = FlightDetails {
                 airline: seller(order.owner.as_ref().map(carrier), &mut warnings),
                 slices,
-                passengers: order.passengers.iter().flatten().map(passenger).collect(),
+                passengers: people.iter().map(passenger).collect(),
                 seats_left: None,
-                emissions_kg: None,
+                emissions_kg: offer_handle.get("emissions_kg").and_then(Value::as_f64),
                 documents_required: false,
             };
             Some(order_details(&details, &warnings)?)
@@ -359,15 +404,6 @@ pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedO
         Err(_) => None,
     };
     let handle = remember(offer_handle, "order_id", order.id.as_str());
-    // The airline's reference; Duffel's own serves people too as long as the airline has none.
-    let reference = order
-        .booking_reference
-        .as_ref()
-        .or_else(|| {
-            let mut others = order.booking_references.iter().flatten();
-            others.find_map(|other| other.booking_reference.as_ref())
-        })
-        .unwrap_or(&order.id);
     let unpaid = order
         .payment_status
         .as_ref()
@@ -380,7 +416,7 @@ pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedO
             None if unpaid => PlacedStatus::Pending,
             None => PlacedStatus::Confirmed,
         },
-        supplier_reference: reference.0.clone(),
+        supplier_reference: reference.unwrap_or(&order.id).0.clone(),
         total,
         details,
         handle,
@@ -388,7 +424,7 @@ pub(super) fn order(order: &wire::Order, offer_handle: &Value) -> Result<PlacedO
 }
 
 /// What a cancellation pays back, in money or in the airline's credits. Nothing stated is nothing paid.
-pub(super) fn refund(cancellation: &wire::OrderCancellation, paid: Money) -> Result<Money, String> {
+pub(super) fn refund(stated: &wire::Refund, paid: Money) -> Result<Money, String> {
     let money = |amount: &wire::Literal, currency: &Option<String>| {
         let currency = currency.as_deref().unwrap_or(paid.currency().code());
         let money = Money::parse(amount.as_str(), currency).map_err(|error| error.to_string())?;
@@ -397,11 +433,21 @@ pub(super) fn refund(cancellation: &wire::OrderCancellation, paid: Money) -> Res
         }
         Ok(money)
     };
-    if let Some(amount) = &cancellation.refund_amount {
-        return money(amount, &cancellation.refund_currency);
+    let amount = stated.refund_amount.as_ref();
+    let amount = amount.map(|amount| money(amount, &stated.refund_currency));
+    let in_credits = stated.refund_to.as_deref() == Some("airline_credits");
+    if let Some(amount) = &amount
+        && !in_credits
+    {
+        return amount.clone();
     }
+    let credits = stated.airline_credits.as_ref();
+    let credits =
+        credits.map(|credits| serde_json::from_str::<Vec<wire::AirlineCredit>>(credits.get()));
+    let credits = credits.transpose();
+    let credits = credits.map_err(|_| "airline_credits is no list of credits")?;
     let mut sum: Option<Money> = None;
-    for credit in &cancellation.airline_credits {
+    for credit in credits.iter().flatten() {
         let amount = credit.credit_amount.as_ref();
         let amount = money(
             amount.ok_or("a credit without an amount")?,
@@ -412,5 +458,9 @@ pub(super) fn refund(cancellation: &wire::OrderCancellation, paid: Money) -> Res
             None => amount,
         });
     }
-    Ok(sum.unwrap_or(Money::zero(paid.currency())))
+    match (sum, amount) {
+        (Some(sum), _) => Ok(sum),
+        (None, Some(amount)) => amount,
+        (None, None) => Ok(Money::zero(paid.currency())),
+    }
 }

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde::Deserialize as _;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use service_kit::{Context, StartError};
 use supplier_client::{
     CallCx, Safety, SupplierError, SupplierMetrics, WireRequest, WireResponse, path_segment,
@@ -118,16 +119,25 @@ impl DuffelFlights {
         response: &WireResponse,
         order: &wire::Order,
         handle: &Value,
+        agreed: Money,
     ) -> Result<PlacedOrder, SupplierError> {
-        map::order(order, handle).map_err(|reason| response.unreadable(&reason))
+        map::order(order, handle, agreed).map_err(|reason| response.unreadable(&reason))
     }
 
-    fn refund(
+    /// What a cancellation that is carried out pays back: as it says, else as it was quoted.
+    fn refunded(
         response: &WireResponse,
-        cancellation: &wire::OrderCancellation,
+        quote: &Value,
         paid: Money,
     ) -> Result<Money, SupplierError> {
-        map::refund(cancellation, paid).map_err(|reason| response.unreadable(&reason))
+        let stated: Result<wire::Refund, _> = wire::read(response);
+        let stated = stated
+            .ok()
+            .and_then(|stated| map::refund(&stated, paid).ok());
+        let quoted = || Money::deserialize(quote.get("refund")?).ok();
+        stated
+            .or_else(quoted)
+            .ok_or_else(|| response.unreadable("a refund that cannot be read"))
     }
 }
 
@@ -167,7 +177,7 @@ impl Supplier for DuffelFlights {
         }
         let placed: wire::Order = wire::read(&response)?;
         platform::check_ours(&response, placed.metadata.as_ref(), order.reference)?;
-        Self::placed(&response, &placed, &order.handle)
+        Self::placed(&response, &placed, &order.handle, order.total)
     }
 
     async fn find_order(
@@ -183,7 +193,7 @@ impl Supplier for DuffelFlights {
         };
         let found: wire::Order = serde_json::from_str(raw.get())
             .map_err(|_| response.unreadable("an order is not as Duffel describes it"))?;
-        Self::placed(&response, &found, &order.handle).map(Some)
+        Self::placed(&response, &found, &order.handle, order.total).map(Some)
     }
 
     async fn quote_cancellation(
@@ -202,13 +212,16 @@ impl Supplier for DuffelFlights {
         let response = self.platform.call(cx, request).await?;
         let quote: wire::OrderCancellation = wire::read(&response)?;
         let expires_at = quote.expires_at.as_ref().map(|at| at.as_str().parse());
+        let stated: wire::Refund = wire::read(&response)?;
+        let refund = map::refund(&stated, order.total);
+        let refund = refund.map_err(|reason| response.unreadable(&reason))?;
         Ok(CancellationQuote {
-            refund: Self::refund(&response, &quote, order.total)?,
-            refund_to: quote.refund_to.clone(),
+            refund,
+            refund_to: stated.refund_to,
             expires_at: expires_at
                 .transpose()
                 .map_err(|_| response.unreadable("expires_at is not an instant"))?,
-            handle: serde_json::json!({ "cancellation_id": quote.id.as_str() }),
+            handle: json!({ "cancellation_id": quote.id.as_str(), "refund": refund }),
         })
     }
 
@@ -229,7 +242,7 @@ impl Supplier for DuffelFlights {
         if done.confirmed_at.is_none() {
             return Err(response.unreadable("a confirmed cancellation has no confirmed_at"));
         }
-        let refund = Self::refund(&response, &done, order.total)?;
+        let refund = Self::refunded(&response, quote, order.total)?;
         Ok(CancellationOutcome::Cancelled { refund })
     }
 
@@ -249,7 +262,7 @@ impl Supplier for DuffelFlights {
         if found.confirmed_at.is_none() {
             return Ok(CancellationOutcome::NotCancelled);
         }
-        let refund = Self::refund(&response, &found, order.total)?;
+        let refund = Self::refunded(&response, quote, order.total)?;
         Ok(CancellationOutcome::Cancelled { refund })
     }
 }

@@ -1,5 +1,6 @@
 //! The adapter against recorded bodies and a scripted wire, from bytes to bytes.
 
+mod cancelling;
 mod mutated;
 mod ordering;
 mod recorded;

@@ -5,6 +5,7 @@
 //! recorded bodies in `fixtures/`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 pub(super) use supplier_client::tolerant::Literal;
 use supplier_client::tolerant::{lenient, list};
@@ -155,9 +156,12 @@ pub(super) struct Segment {
 #[derive(Debug, Deserialize)]
 pub(super) struct SegmentPassenger {
     #[serde(default, deserialize_with = "lenient")]
+    pub(super) passenger_id: Option<Literal>,
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) cabin_class: Option<String>,
-    #[serde(default, deserialize_with = "list")]
-    pub(super) baggages: Vec<Baggage>,
+    /// Each is read by itself.
+    #[serde(default)]
+    pub(super) baggages: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -240,8 +244,8 @@ pub(super) struct IdentityDocument {
     pub(super) expires_on: String,
 }
 
-/// An order. It exists once it has an id and a price, however odd the rest: what the offer has told
-/// already is dropped when it is of another kind than documented.
+/// An order. It exists once it has an id, however odd the rest: what the offer has told already is
+/// dropped when it is of another kind than documented.
 #[derive(Debug, Deserialize)]
 pub(super) struct Order {
     pub(super) id: Literal,
@@ -249,9 +253,9 @@ pub(super) struct Order {
     pub(super) booking_reference: Option<Literal>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) booking_references: Option<Vec<BookingReference>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) total_amount: Option<Literal>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub(super) total_currency: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) base_amount: Option<Literal>,
@@ -293,21 +297,31 @@ pub(super) struct NewCancellation {
     pub(super) order_id: String,
 }
 
+/// How a cancellation stands, apart from the money.
 #[derive(Debug, Deserialize)]
 pub(super) struct OrderCancellation {
     pub(super) id: Literal,
+    #[serde(default)]
+    pub(super) expires_at: Option<Literal>,
+    #[serde(default)]
+    pub(super) confirmed_at: Option<Literal>,
+}
+
+/// The money of a cancellation.
+#[derive(Debug, Deserialize)]
+pub(super) struct Refund {
+    /// Not read, but what has none is not a cancellation.
+    #[serde(rename = "id")]
+    pub(super) _id: Literal,
     #[serde(default, deserialize_with = "lenient")]
     pub(super) refund_to: Option<String>,
     #[serde(default)]
     pub(super) refund_amount: Option<Literal>,
     #[serde(default)]
     pub(super) refund_currency: Option<String>,
-    #[serde(default, deserialize_with = "list")]
-    pub(super) airline_credits: Vec<AirlineCredit>,
+    /// Read only where they are what is paid with.
     #[serde(default)]
-    pub(super) expires_at: Option<Literal>,
-    #[serde(default)]
-    pub(super) confirmed_at: Option<Literal>,
+    pub(super) airline_credits: Option<Box<RawValue>>,
 }
 
 /// A voucher of the airline's, which a cancellation pays with instead of money.

@@ -60,17 +60,20 @@ fn a_changed_offer_is_refused_with_a_reason_or_keeps_its_price() {
 #[test]
 fn a_changed_order_is_refused_with_a_reason_or_keeps_its_price() {
     let order = order_of(reference())["data"].take();
+    let agreed = Money::parse("20.00", "USD").unwrap();
     let (mut kept, mut refused) = (0, 0);
     for (change, text) in mutants(&order) {
         let read = serde_json::from_str::<wire::Order>(&text)
             .map_err(|error| error.to_string())
-            .and_then(|order| map::order(&order, &handle(&fair())));
+            .and_then(|order| map::order(&order, &handle(&fair()), agreed));
         match read {
             Ok(placed) => {
                 kept += 1;
                 let body: Value = serde_json::from_str(&text).unwrap();
                 let quotation = &body["transfers"][0]["quotation"];
-                assert_eq!(Some(placed.total), stated(quotation), "{change}");
+                let readable = quotation["isEstimated"] != json!(true);
+                let charged = stated(quotation).filter(|total| readable && total.minor() >= 0);
+                assert_eq!(placed.total, charged.unwrap_or(agreed), "{change}");
                 assert!(!placed.handle["order_id"].is_null(), "{change}");
                 let raw = placed.handle["transfer"].as_str().unwrap();
                 for term in map::order_terms(raw, &trip(), now()).into_iter().flatten() {

@@ -113,13 +113,20 @@ async fn an_answer_that_cannot_be_read_is_an_unknown_outcome() {
         "/data/transfers/0/note",
         json!("INTERLINE ord_019aa4f0000070008000000000000000"),
     );
+    let mut priceless = order_of(reference());
+    priceless["data"]["transfers"][0]["quotation"] = json!(null);
+    priceless["data"]["transfers"][0]["note"] = json!(null);
+    let placed = answered(201, priceless.to_string()).await.unwrap();
+    assert_eq!(placed.status, PlacedStatus::Confirmed);
+    assert_eq!(placed.total, money("76.44", "USD"));
+    priceless["data"]["transfers"][0]["status"] = json!("ON_REQUEST");
     for (status, body) in [
+        (201, priceless.to_string()),
         (201, whole[..whole.len() / 2].to_owned()),
         (201, "<html>".to_owned()),
         (201, String::new()),
         (201, change("/data/id", json!(null))),
         (201, change("/data/transfers", json!([]))),
-        (201, change("/data/transfers/0/quotation", json!(null))),
         (201, foreign),
         (500, "{}".to_owned()),
         (504, String::new()),

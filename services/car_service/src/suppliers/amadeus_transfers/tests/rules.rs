@@ -77,10 +77,20 @@ fn days_are_the_calendars_and_hours_the_clocks() {
             "MINUTES" => "2026-10-25T00:00:00Z",
             _ => "2026-10-20T00:00:00Z",
         };
-        let (told, _) = schedule(rules, at, now);
+        let (told, _) = schedule(rules.clone(), at, now);
         assert!(told.unwrap()[0].starts_with(until), "{unit}");
-        // More than any clock can count.
-        assert_eq!(schedule(free(unit, min), at, now), (None, 1));
+        // More than any clock can count, or no most at all: from ever.
+        let mut endless = free(unit, min);
+        for most in [json!("90000000000000"), json!("9".repeat(40)), json!(null)] {
+            endless[1]["metricMax"] = most;
+            assert_eq!(
+                schedule(endless.clone(), at, now),
+                schedule(rules.clone(), at, now)
+            );
+        }
+        // What ends before any clock can count is no rule.
+        let least = json!([rule("0", unit, "90000000000000", "90000000000001")]);
+        assert_eq!(schedule(least, at, now), (None, 1));
     }
     let years = json!([rule("0", "YEARS", "0", "2")]);
     assert!(schedule(years, at, BEFORE).0.is_some());
@@ -129,6 +139,8 @@ fn what_leaves_a_gap_contradicts_itself_or_cannot_be_read_makes_no_schedule() {
         json!([rule("-5", "DAYS", "0", "100")]),
         json!([rule("100", "DAYS", "-1", "100")]),
         json!([rule("100", "DAYS", "0", "soon")]),
+        json!([rule("100", "DAYS", "0", "-1")]),
+        json!([{"feeType": "PERCENTAGE", "feeValue": "0", "metricType": "WEEKS", "metricMin": "0"}]),
         json!([{"feeType": "FREE"}]),
         json!([7]),
         json!("free"),

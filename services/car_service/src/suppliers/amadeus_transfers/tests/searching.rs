@@ -122,7 +122,8 @@ async fn a_ride_to_the_centre_of_the_city_is_asked_for() {
     let wire = ScriptedWire::new(vec![(SEARCH, 200, json!({"data": [fair()]}).to_string())]);
     let (transfers, wire, clock) = adapter(wire);
     let mut search = paris();
-    search.currency = Some("EUR".parse().unwrap());
+    // Which currencies Amadeus knows is not documented: none is asked for.
+    search.currency = Some("VND".parse().unwrap());
     let found = transfers.search(&cx(), &search).await.unwrap();
     let request = &wire.requests()[0];
     assert_eq!(*request.safety(), Safety::Safe);
@@ -132,12 +133,12 @@ async fn a_ride_to_the_centre_of_the_city_is_asked_for() {
         json!({
             "startLocationCode": "CDG", "startDateTime": "2021-11-10T10:30:00", "passengers": 2,
             "endAddressLine": "City centre", "endCityName": "Paris", "endCountryCode": "FR",
-            "endGeoCode": "48.85341,2.3488", "currency": "EUR",
+            "endGeoCode": "48.85341,2.3488",
         })
     );
     let documented = example("search_request");
     for key in body.as_object().unwrap().keys() {
-        assert!(key == "currency" || !documented[key].is_null(), "{key}");
+        assert!(!documented[key].is_null(), "{key}");
     }
     let offer = &found.offers[0];
     assert_eq!(offer.warnings, []);

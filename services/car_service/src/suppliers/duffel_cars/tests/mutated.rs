@@ -63,11 +63,13 @@ fn a_changed_rate_or_quote_is_refused_with_a_reason_or_keeps_its_price() {
 #[test]
 fn a_changed_booking_is_refused_with_a_reason_or_keeps_its_price() {
     let (mut kept, mut refused) = (0, 0);
+    let agreed = Money::parse("20.00", "GBP").unwrap();
     for (change, text) in mutants(&sample("booking")) {
-        match read(&text).and_then(|one| map::booking(&one, SHOWN, &quoted())) {
+        match read(&text).and_then(|one| map::booking(&one, SHOWN, &quoted(), agreed)) {
             Ok(placed) => {
                 kept += 1;
-                assert_eq!(Some(placed.total), stated(&text), "{change}");
+                let charged = stated(&text).filter(|total| total.minor() >= 0);
+                assert_eq!(placed.total, charged.unwrap_or(agreed), "{change}");
                 assert!(!placed.handle["booking_id"].is_null(), "{change}");
             }
             Err(reason) => {

@@ -107,13 +107,14 @@ async fn an_answer_that_cannot_be_read_is_an_unknown_outcome() {
     nameless.as_object_mut().unwrap().remove("id");
     let mut priceless = booking_of(reference());
     priceless["total_amount"] = json!(null);
+    priceless["reference"] = json!(null);
     let mut foreign = booking_of(reference());
     foreign["metadata"]["interline_order_id"] = json!("ord_other");
     for (status, body) in [
         (200, whole[..whole.len() / 2].to_owned()),
         (200, "<html>".to_owned()),
         (200, String::new()),
-        (200, wrapped(&nameless)),
+        (201, wrapped(&nameless)),
         (200, wrapped(&priceless)),
         (200, wrapped(&foreign)),
         (500, "{}".to_owned()),
@@ -167,6 +168,23 @@ async fn the_status_is_read_from_its_word_or_its_dates() {
     }
     let taken = answered(202, String::new()).await.unwrap();
     assert_eq!(taken.status, PlacedStatus::Pending);
+    let named_later = answered(200, r#"{"data":{}}"#.to_owned()).await.unwrap();
+    assert_eq!(named_later.status, PlacedStatus::Pending);
+}
+
+#[tokio::test]
+async fn a_booking_whose_price_cannot_be_read_is_the_booking_at_the_agreed_price() {
+    let mut booking = booking_of(reference());
+    booking["total_amount"] = json!("a lot");
+    booking["metadata"] = json!(null);
+    let placed = answered(200, wrapped(&booking)).await.unwrap();
+    assert_eq!(placed.status, PlacedStatus::Confirmed);
+    assert_eq!(placed.total, money("101.34", "GBP"));
+    let details = placed.details.unwrap();
+    assert_eq!(details["warnings"][0]["path"], "total");
+    booking["status"] = json!("on_request");
+    let unsure = answered(200, wrapped(&booking)).await;
+    assert_eq!(unsure.unwrap_err().kind, Kind::OutcomeUnknown);
 }
 
 fn listed(entries: &[Value], after: Option<&str>) -> String {

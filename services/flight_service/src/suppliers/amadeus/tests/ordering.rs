@@ -143,14 +143,11 @@ async fn an_order_answered_unreadably_is_an_unknown_outcome() {
     let stranger = order_body(reference()).to_string();
     let mut nameless = order_body(reference());
     nameless["data"].as_object_mut().unwrap().remove("id");
-    let mut priceless = order_body(reference());
-    priceless["data"]["flightOffers"][0]["price"]["grandTotal"] = json!("a lot");
     for (status, body) in [
         (201, "<html>ok</html>".to_owned()),
         (201, String::new()),
         (201, r#"{"data":null}"#.to_owned()),
         (201, nameless.to_string()),
-        (201, priceless.to_string()),
         (201, stranger),
         (500, refusal(141, "SYSTEM ERROR HAS OCCURRED")),
         (500, refusal(38189, "Internal error")),
@@ -252,6 +249,61 @@ async fn an_order_without_its_offers_is_the_order_at_the_agreed_price() {
     );
 }
 
+#[tokio::test]
+async fn an_order_whose_price_cannot_be_read_is_the_order_at_the_agreed_price() {
+    let mut odd = order_body(reference());
+    odd["data"]["flightOffers"][0]["price"]["grandTotal"] = json!("a lot");
+    let mut bare = order_body(reference());
+    bare["data"]["flightOffers"] = json!([{"type": "flight-offer", "id": "1"}]);
+    let mut none = order_body(reference());
+    none["data"]["flightOffers"] = json!({});
+    for (mut body, details) in [(odd, true), (bare, false), (none, false)] {
+        body["data"]["remarks"] = json!(null);
+        let placed = answered(201, body.to_string()).await.unwrap();
+        assert_eq!(placed.status, PlacedStatus::Confirmed);
+        assert_eq!(placed.total, money("8514.96", "USD"));
+        assert_eq!(placed.details.is_some(), details);
+        if let Some(details) = placed.details {
+            let told = details["warnings"].as_array().unwrap();
+            assert_eq!(told[0]["path"], "total");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_order_stands_as_its_flights_stand() {
+    use PlacedStatus::{Cancelled, Confirmed, Pending};
+    for (first, others, status) in [
+        (json!("CONFIRMED"), json!("CONFIRMED"), Confirmed),
+        (json!(null), json!(null), Confirmed),
+        (json!("CANCELLED"), json!("CONFIRMED"), Confirmed),
+        (json!("DENIED"), json!("DENIED"), Cancelled),
+        (json!("DENIED"), json!("CANCELLED"), Cancelled),
+        (json!("DENIED"), json!("CONFIRMED"), Pending),
+        (json!("PENDING"), json!("CONFIRMED"), Pending),
+        (json!("WAITLISTED"), json!("CANCELLED"), Pending),
+        (json!("ON_REQUEST"), json!("CONFIRMED"), Pending),
+        (json!(7), json!("CONFIRMED"), Pending),
+    ] {
+        let mut body = order_body(reference());
+        let offer = &mut body["data"]["flightOffers"][0];
+        for direction in offer["itineraries"].as_array_mut().unwrap() {
+            for flight in direction["segments"].as_array_mut().unwrap() {
+                flight["bookingStatus"] = others.clone();
+            }
+        }
+        offer["itineraries"][0]["segments"][0]["bookingStatus"] = first.clone();
+        body["data"]["remarks"] = json!(null);
+        let placed = answered(201, body.to_string()).await.unwrap();
+        assert_eq!(placed.status, status, "{first} {others}");
+        let own = reference();
+        body["data"]["remarks"] = json!({"general": [{"text": own}]});
+        let script = ScriptedWire::new(vec![(RETRIEVE, 200, body.to_string())]);
+        let found = adapter(script).0.find_order(&cx(), &lookup(own)).await;
+        assert_eq!(found.unwrap().unwrap().status, status, "{first} {others}");
+    }
+}
+
 fn queue(references: &[&str]) -> String {
     let items: Vec<Value> = references
         .iter()
@@ -299,7 +351,7 @@ async fn a_lost_order_is_found_on_the_queue_by_our_reference_alone() {
 async fn a_look_up_that_cannot_be_read_is_not_told_as_absent() {
     let own = reference();
     let mut broken = order_body(own);
-    broken["data"]["flightOffers"][0]["price"]["currency"] = json!("??");
+    broken["data"]["id"] = json!(null);
     for (status, body) in [
         (200, broken.to_string()),
         (200, "<html>".to_owned()),

@@ -4,8 +4,9 @@ use serde_json::Value;
 use travel_types::{Money, WarningCode};
 use vertical_kit::PlacedStatus;
 
-use super::super::map::{self, Names};
+use super::super::known::Known;
 use super::super::wire;
+use super::super::{map, orders};
 use super::{example, mapped, offers_of, read_order};
 use crate::FlightDetails;
 use crate::model::{BagWeight, Baggage, Cabin, PassengerKind, WeightUnit};
@@ -78,6 +79,17 @@ fn parts_that_add_up_are_not_flagged_and_others_are() {
             "a traveller's base and taxes do not add up to his price"
         ]
     );
+    // A fee may be in the total alone, in the offer's and in a traveller's.
+    let mut fee = offers_of(&example("pricing.json"))[0].clone();
+    fee["price"]["fees"][0]["amount"] = "20.00".into();
+    fee["price"]["total"] = "2798.98".into();
+    fee["price"]["grandTotal"] = "2798.98".into();
+    assert!(!flagged(&mapped(&fee).unwrap()));
+    fee["travelerPricings"][0]["price"]["fees"] = serde_json::json!([{"amount": "20.00"}]);
+    fee["travelerPricings"][0]["price"]["total"] = "1645.49".into();
+    assert!(!flagged(&mapped(&fee).unwrap()));
+    fee["price"]["fees"][0]["amount"] = "20.01".into();
+    assert!(flagged(&mapped(&fee).unwrap()));
     // A search has no taxes to add up.
     let found = mapped(&offers_of(&example("search_get.json"))[0]).unwrap();
     assert_eq!(found.taxes, None);
@@ -94,7 +106,7 @@ fn parts_that_add_up_are_not_flagged_and_others_are() {
 fn names_times_bags_and_seats_are_shown_as_amadeus_states_them() {
     let body = example("search_get.json");
     let dictionaries = serde_json::from_value(body["dictionaries"].clone()).unwrap();
-    let names = Names::of(Some(dictionaries), &Value::Null);
+    let names = Known::of(Some(dictionaries), &Value::Null);
     let raw = offers_of(&body)[0].to_string();
     let offer = map::offer(&raw, &names, false, "2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
     // The day is included, and ends in Sydney first.
@@ -141,7 +153,7 @@ fn names_times_bags_and_seats_are_shown_as_amadeus_states_them() {
     );
     assert_eq!(offer.handle["offer"], raw);
     // The names of what the search named are there when the price is asked for.
-    let again = Names::of(None, &offer.handle);
+    let again = Known::of(None, &offer.handle);
     let priced = map::offer(&raw, &again, true, "2021-01-01T00:00:00Z".parse().unwrap()).unwrap();
     let priced_details = details(&priced);
     assert_eq!(priced_details.airline.name, "PHILIPPINE AIRLINES");
@@ -195,9 +207,9 @@ fn both_order_examples_are_orders_at_their_grand_total() {
     for file in ["order_created.json", "order_retrieved.json"] {
         let body = example(file);
         let order = read_order(&body["data"]).unwrap();
-        let placed = map::order(
+        let placed = orders::order(
             &order,
-            &Names::default(),
+            &Known::default(),
             &serde_json::json!({"offer": "x"}),
             Money::parse("1", "EUR").unwrap(),
         )
@@ -213,7 +225,7 @@ fn both_order_examples_are_orders_at_their_grand_total() {
         let shown = placed.details.unwrap();
         assert_eq!(shown["slices"].as_array().unwrap().len(), 3);
         assert!(shown["warnings"].as_array().unwrap().len() > 2);
-        assert!(map::is_unpaid(&order));
+        assert!(orders::is_unpaid(&order));
     }
 }
 
@@ -270,6 +282,58 @@ fn an_offer_that_cannot_be_shown_truthfully_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_station_is_shown_where_the_airport_of_its_city_is() {
+    let mut offer = offers_of(&example("search_get.json"))[0].clone();
+    offer["itineraries"][0]["segments"][0]["departure"]["iataCode"] = "QKL".into();
+    let raw = offer.to_string();
+    let names = serde_json::json!({
+        "carriers": {"PR": null, "ZZ": 7},
+        "locations": {"QKL": {"cityCode": "CGN", "countryCode": "DE"}, "BKK": {"cityCode": "BKK"}, "X": 7}
+    });
+    let known = Known::of(serde_json::from_value(names).ok(), &Value::Null);
+    let read = |known: &Known| map::offer(&raw, known, false, jiff::Timestamp::MIN);
+    let mapped = read(&known).unwrap();
+    let place = details(&mapped).slices[0].segments[0]
+        .departure
+        .place
+        .clone();
+    assert_eq!(
+        (place.iata_code.as_str(), place.name.as_str()),
+        ("QKL", "Cologne")
+    );
+    assert_eq!(place.time_zone, "Europe/Berlin");
+    assert!((place.latitude - 50.8659).abs() < 1e-9);
+    let told = mapped.warnings.iter().filter_map(|one| one.path.as_deref());
+    assert!(
+        told.collect::<Vec<_>>()
+            .contains(&"details.slices[0].segments[0].departure")
+    );
+    // It stays known where an answer has no dictionary of its own.
+    let kept = &mapped.handle["names"]["locations"];
+    assert_eq!(*kept, serde_json::json!({"QKL": {"cityCode": "CGN"}}));
+    assert!(read(&Known::of(None, &mapped.handle)).is_ok());
+    assert_eq!(
+        read(&Known::default()).unwrap_err(),
+        "the time zone of QKL is unknown"
+    );
+}
+
+#[test]
+fn one_name_that_is_null_loses_no_other_name() {
+    let body = example("search_get.json");
+    let mut names = body["dictionaries"].clone();
+    names["carriers"]["TG"] = Value::Null;
+    names["aircraft"]["XXX"] = 7.into();
+    let known = Known::of(serde_json::from_value(names).ok(), &Value::Null);
+    let raw = offers_of(&body)[0].to_string();
+    let offer = map::offer(&raw, &known, false, jiff::Timestamp::MIN).unwrap();
+    let shown = details(&offer);
+    assert_eq!(shown.airline.name, "PHILIPPINE AIRLINES");
+    let plane = shown.slices[0].segments[0].aircraft.as_deref();
+    assert_eq!(plane, Some("AIRBUS A330-300"));
+}
+
+#[test]
 fn drift_of_kinds_changes_nothing_that_is_shown() {
     let plain = offers_of(&example("pricing.json"))[0].clone();
     let mut drifted = plain.to_string();
@@ -290,7 +354,7 @@ fn drift_of_kinds_changes_nothing_that_is_shown() {
     }
     // The segment's own id is still text: bags are found by it.
     drifted = drifted.replace(r#""id":"3""#, r#""id":3"#);
-    let read = |raw: &str| map::offer(raw, &Names::default(), false, jiff::Timestamp::MIN).unwrap();
+    let read = |raw: &str| map::offer(raw, &Known::default(), false, jiff::Timestamp::MIN).unwrap();
     let (plain, drifted) = (read(&plain.to_string()), read(&drifted));
     assert_eq!(plain.details, drifted.details);
     assert_eq!((plain.total, plain.taxes), (drifted.total, drifted.taxes));

@@ -215,6 +215,89 @@ async fn an_offer_goes_back_byte_for_byte_and_comes_back_at_todays_price() {
 }
 
 #[tokio::test]
+async fn a_price_keeps_what_only_the_search_told() {
+    let mut first = offers_of(&example("search_get.json")).remove(0);
+    let found = json!({ "data": [first.clone()] }).to_string();
+    let fields = first.as_object_mut().unwrap();
+    fields.remove("numberOfBookableSeats");
+    first["itineraries"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("duration");
+    let mut later = first.clone();
+    later["itineraries"][0]["segments"][0]["departure"]["at"] = json!("2021-11-01T11:36:00");
+    let priced = |offer: &Value| json!({"data": {"flightOffers": [offer]}}).to_string();
+    let (amadeus, _) = adapter(ScriptedWire::new(vec![
+        (SEARCH, 200, found),
+        (PRICING, 200, priced(&first)),
+        (PRICING, 200, priced(&first)),
+        (PRICING, 200, priced(&later)),
+    ]));
+    let found = amadeus.search(&cx(), &search()).await.unwrap();
+    let mut handle = found.offers[0].handle.clone();
+    // Each price is asked for with what the one before it left.
+    for duration in [Some("PT14H15M"), Some("PT14H15M"), None] {
+        let priced = amadeus.price(&cx(), &handle).await.unwrap();
+        let shown: FlightDetails = serde_json::from_value(priced.details).unwrap();
+        assert_eq!(shown.seats_left, Some(9));
+        assert_eq!(shown.slices[0].duration.as_deref(), duration);
+        handle = priced.handle;
+    }
+}
+
+#[tokio::test]
+async fn what_an_order_of_ours_cannot_hold_is_not_offered() {
+    let plain = offers_of(&example("search_get.json")).remove(0);
+    let mut by_card = plain.clone();
+    by_card["paymentCardRequired"] = json!(true);
+    let body = json!({"data": [plain.clone(), by_card.clone()]}).to_string();
+    let (amadeus, _) = adapter(script(SEARCH, 200, body));
+    let found = amadeus.search(&cx(), &search()).await.unwrap();
+    assert_eq!((found.offers.len(), found.rejected.len()), (1, 1));
+    let handle = &found.offers[0].handle;
+    let mut at_once = plain.clone();
+    at_once["instantTicketingRequired"] = json!(true);
+    let mut odd = plain.clone();
+    odd["instantTicketingRequired"] = json!("NO");
+    for (offer, required, ticketing, refused) in [
+        (
+            &plain,
+            json!({"mailingAddressRequired": true}),
+            "CONFIRM",
+            true,
+        ),
+        (
+            &plain,
+            json!({"invoiceAddressRequired": true}),
+            "CONFIRM",
+            true,
+        ),
+        (&plain, json!({"postalCodeRequired": true}), "CONFIRM", true),
+        (
+            &plain,
+            json!({"postalCodeRequired": false}),
+            "CONFIRM",
+            false,
+        ),
+        (&by_card, json!({}), "CONFIRM", true),
+        (&at_once, json!({}), "DELAY_TO_CANCEL", true),
+        (&at_once, json!({}), "CONFIRM", false),
+        (&odd, json!(null), "DELAY_TO_CANCEL", false),
+    ] {
+        let body = json!({"data": {"flightOffers": [offer], "bookingRequirements": required}});
+        let (mut amadeus, _) = adapter(script(PRICING, 200, body.to_string()));
+        amadeus.terms.ticketing = ticketing.to_owned();
+        let priced = amadeus.price(&cx(), handle).await;
+        let kind = priced.err().map(|error| error.kind);
+        assert_eq!(
+            kind,
+            refused.then_some(Kind::NotSupported),
+            "{required} {ticketing}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_offer_lives_no_longer_than_it_can_be_ticketed() {
     // The clock stands at 2026-08-01T00:00Z and the kit keeps offers for 15 minutes; Sydney is at +10.
     let mut offer = offers_of(&example("search_get.json")).remove(0);
@@ -227,6 +310,17 @@ async fn an_offer_lives_no_longer_than_it_can_be_ticketed() {
             Some("2026-08-01T00:10:00Z"),
         ),
         ("2026-08-01", Some("2026-08-01T10:16:00"), None),
+        // Not a local time: the day counts.
+        (
+            "2026-07-31",
+            Some("2026-07-31T10:16:00Z"),
+            Some("2026-07-31T14:00:00Z"),
+        ),
+        (
+            "2026-07-31",
+            Some("2026-07-31T10:16:00+02:00"),
+            Some("2026-07-31T14:00:00Z"),
+        ),
     ] {
         offer["lastTicketingDate"] = json!(date);
         offer["lastTicketingDateTime"] = json!(time);
@@ -234,6 +328,7 @@ async fn an_offer_lives_no_longer_than_it_can_be_ticketed() {
         let found = amadeus.search(&cx(), &search()).await.unwrap();
         let told = found.offers[0].expires_at.map(|at| at.to_string());
         assert_eq!(told.as_deref(), until, "{date} {time:?}");
+        assert!(found.offers[0].warnings.is_empty(), "{date} {time:?}");
     }
     offer["lastTicketingDateTime"] = json!("tomorrow");
     let odd = mapped(&offer).unwrap();

@@ -1,10 +1,11 @@
-//! Ordering, looking for a lost order, and cancelling.
+//! Ordering, and looking for a lost order.
 
 use serde_json::{Value, json};
 use supplier_client::scripted::ScriptedWire;
 use supplier_client::{Blame, Retry, Safety, SupplierError, SupplierErrorKind as Kind};
+use supplier_platforms::duffel::errors;
 use travel_types::OrderId;
-use vertical_kit::{CancellationOutcome, OrderRequest, PlacedOrder, PlacedStatus, Supplier as _};
+use vertical_kit::{OrderRequest, PlacedOrder, PlacedStatus, Supplier as _};
 
 use super::super::{map, requests};
 use super::{adapter, bytes, lookup, order_of, recorded};
@@ -147,6 +148,15 @@ async fn an_order_that_duffel_will_decide_later_is_pending() {
         (PlacedStatus::Pending, "")
     );
     assert_eq!(placed.total, money("1016.15", "GBP"));
+    // The order is named later.
+    for body in [
+        r#"{"data":{}}"#,
+        r#"{"data":{"id":null}}"#,
+        r#"{"data":null}"#,
+    ] {
+        let placed = answered(200, body).await.unwrap();
+        assert_eq!(placed.status, PlacedStatus::Pending, "{body}");
+    }
 }
 
 #[tokio::test]
@@ -156,6 +166,7 @@ async fn an_order_answered_unreadably_is_an_unknown_outcome() {
     nameless["data"].as_object_mut().unwrap().remove("id");
     let mut priceless = recorded("orders/show.json");
     priceless["data"]["total_amount"] = Value::Null;
+    priceless["data"]["booking_reference"] = Value::Null;
     for (status, body) in [
         (
             201,
@@ -184,6 +195,26 @@ async fn an_order_answered_unreadably_is_an_unknown_outcome() {
             (Kind::OutcomeUnknown, Blame::Supplier, Retry::Never),
             "{status} {error}"
         );
+    }
+    // So does whatever says that there may be an order, or that does not say what it is.
+    for (status, kind, code) in [
+        (
+            422,
+            "invalid_state_error",
+            "order_creation_already_attempted",
+        ),
+        (422, "invalid_state_error", "booking_already_attempted"),
+        (422, "airline_error", "airline_internal"),
+        (409, "invalid_state_error", "brand_new"),
+    ] {
+        let body = json!({"errors": [{"type": kind, "code": code}]}).to_string();
+        let error = answered(status, body).await.unwrap_err();
+        let told = (error.kind, error.retry);
+        assert_eq!(told, (Kind::OutcomeUnknown, Retry::Never), "{code}");
+    }
+    for body in ["", "<html>"] {
+        let error = answered(409, body).await.unwrap_err();
+        assert_eq!(error.kind, Kind::OutcomeUnknown);
     }
     // A 4xx of the airline's or of Duffel's own leaves it open too.
     for file in ["airline_error.json", "api_error.json"] {
@@ -230,6 +261,11 @@ async fn a_refused_order_is_told_by_its_code() {
             Kind::PriceChanged,
             Blame::Supplier,
         ),
+        (
+            r#""payment_currency_does_not_match_order_currency""#,
+            Kind::PriceChanged,
+            Blame::Supplier,
+        ),
         (r#""insufficient_balance""#, Kind::PaymentRefused, Blame::Us),
         (
             r#""invalid_order_create_type""#,
@@ -250,6 +286,22 @@ async fn a_refused_order_is_told_by_its_code() {
 }
 
 #[tokio::test]
+async fn a_bad_gateway_that_says_that_nothing_was_made_is_a_refusal() {
+    for (code, kind) in [
+        ("order_not_created", Kind::Refused),
+        ("airline_unknown", Kind::OutcomeUnknown),
+        ("brand_new", Kind::OutcomeUnknown),
+    ] {
+        let body = json!({"errors": [{"type": "airline_error", "code": code}]}).to_string();
+        let script = ScriptedWire::new(vec![("POST /air/orders", 502, body)]);
+        let (duffel, _) = adapter(script.classified(errors::verdict));
+        let error = duffel.order(&cx(), &one_adult(reference())).await;
+        let error = error.unwrap_err();
+        assert_eq!((error.kind, error.retry), (kind, Retry::Never), "{code}");
+    }
+}
+
+#[tokio::test]
 async fn an_order_without_its_usual_fields_is_still_the_order() {
     let own = reference();
     let order = |changes: Value| {
@@ -258,7 +310,12 @@ async fn an_order_without_its_usual_fields_is_still_the_order() {
             body[key] = value.clone();
         }
         let body = serde_json::from_str(&body.to_string()).unwrap();
-        map::order(&body, &json!({})).unwrap()
+        map::order(
+            &body,
+            &json!({"emissions_kg": 503.0}),
+            money("20.00", "GBP"),
+        )
+        .unwrap()
     };
     let unnamed = order(json!({"booking_reference": null, "metadata": null}));
     assert_eq!(unnamed.supplier_reference, "ord_0000AEdJFxag2IaNxbrlY1");
@@ -267,7 +324,8 @@ async fn an_order_without_its_usual_fields_is_still_the_order() {
     let several =
         order(json!({"booking_reference": null, "booking_references": several, "owner": null}));
     assert_eq!(several.supplier_reference, "ABC123");
-    assert!(several.details.is_some());
+    // An order does not repeat the emissions.
+    assert_eq!(several.details.unwrap()["emissions_kg"], 503.0);
     for changes in [
         json!({"slices": null}),
         json!({"slices": [{"segments": []}]}),
@@ -282,6 +340,13 @@ async fn an_order_without_its_usual_fields_is_still_the_order() {
         json!({"passengers": null, "conditions": null, "tax_amount": null, "base_amount": null}),
     );
     assert_eq!(bare.total, money("1016.15", "GBP"));
+    for odd in [json!(null), json!("a lot"), json!({}), json!("-1")] {
+        let priceless = order(json!({ "total_amount": odd }));
+        assert_eq!(priceless.status, PlacedStatus::Confirmed);
+        assert_eq!(priceless.total, money("20.00", "GBP"));
+        let told = &priceless.details.unwrap()["warnings"];
+        assert_eq!(told[0]["path"], "total", "{told}");
+    }
 }
 
 fn orders(entries: &[Value], after: Option<&str>) -> String {
@@ -344,7 +409,7 @@ async fn a_lost_order_is_found_by_our_reference_alone() {
 async fn a_look_up_that_cannot_be_read_is_not_told_as_absent() {
     let own = reference();
     let mut broken = order_of(own);
-    broken["total_amount"] = json!("a lot");
+    broken["cancelled_at"] = json!({});
     for (status, body) in [
         (200, orders(&[broken], None)),
         (200, orders(&[json!(7)], None)),
@@ -362,149 +427,4 @@ async fn a_look_up_that_cannot_be_read_is_not_told_as_absent() {
     let (duffel, _) = adapter(ScriptedWire::new(script.collect()));
     let error = duffel.find_order(&cx(), &lookup(own)).await.unwrap_err();
     assert_eq!(error.kind, Kind::Protocol);
-}
-
-fn cancellation(changes: Value) -> String {
-    let mut body = recorded("order_cancellations/show.json");
-    for (key, value) in changes.as_object().unwrap() {
-        body["data"][key] = value.clone();
-    }
-    body.to_string()
-}
-
-#[tokio::test]
-async fn a_cancellation_is_quoted_in_money_or_in_credits() {
-    let credits = json!([
-        {"credit_amount": "100.00", "credit_currency": "USD", "credit_name": "voucher"},
-        {"credit_amount": 77.8, "credit_currency": "USD"}
-    ]);
-    let open = json!({"confirmed_at": null, "expires_at": "2026-08-01T10:00:00.000000Z"});
-    for (changes, refund, currency, to) in [
-        (open, "177.80", "GBP", Some("balance")),
-        (
-            json!({"refund_amount": "0.0"}),
-            "0.00",
-            "GBP",
-            Some("balance"),
-        ),
-        (
-            json!({"refund_amount": 20.10, "refund_currency": null}),
-            "20.10",
-            "GBP",
-            Some("balance"),
-        ),
-        (
-            json!({"refund_amount": null, "refund_currency": null, "refund_to": null}),
-            "0.00",
-            "GBP",
-            None,
-        ),
-        (
-            json!({"refund_amount": null, "airline_credits": credits, "refund_to": "airline_credits"}),
-            "177.80",
-            "USD",
-            Some("airline_credits"),
-        ),
-    ] {
-        let (duffel, wire) = adapter(ScriptedWire::new(vec![(
-            "POST /air/order_cancellations",
-            200,
-            cancellation(changes),
-        )]));
-        let quote = duffel
-            .quote_cancellation(&cx(), &lookup(reference()))
-            .await
-            .unwrap();
-        assert_eq!(quote.refund, money(refund, currency));
-        assert_eq!(quote.refund_to.as_deref(), to);
-        assert_eq!(
-            quote.handle,
-            json!({"cancellation_id": "ore_0000AEUvjGoJlav2j6FDlZ"})
-        );
-        let request = &wire.requests()[0];
-        assert_eq!(
-            &request.body_bytes()[..],
-            br#"{"data":{"order_id":"ord_1"}}"#
-        );
-        assert_eq!(*request.safety(), Safety::Safe);
-    }
-    for changes in [
-        json!({"refund_amount": "1.005"}),
-        json!({"refund_amount": "-1"}),
-        json!({"refund_currency": "XXX"}),
-        json!({"expires_at": "soon"}),
-        json!({"id": null}),
-        json!({"refund_amount": null, "airline_credits": [{"credit_amount": "1", "credit_currency": "USD"}, {"credit_amount": "1", "credit_currency": "EUR"}]}),
-    ] {
-        let (duffel, _) = adapter(ScriptedWire::new(vec![(
-            "POST /air/order_cancellations",
-            200,
-            cancellation(changes),
-        )]));
-        let error = duffel
-            .quote_cancellation(&cx(), &lookup(reference()))
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind, Kind::Protocol);
-    }
-    let refusal = r#"{"errors":[{"type":"invalid_state_error","code":"already_cancelled"}]}"#;
-    let (duffel, _) = adapter(ScriptedWire::new(vec![(
-        "POST /air/order_cancellations",
-        422,
-        refusal,
-    )]));
-    let error = duffel
-        .quote_cancellation(&cx(), &lookup(reference()))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.kind, error.code.as_deref()),
-        (Kind::Refused, Some("already_cancelled"))
-    );
-}
-
-#[tokio::test]
-async fn a_cancellation_is_done_only_when_duffel_says_when() {
-    let quote = json!({"cancellation_id": "ore_1"});
-    let confirm = "POST /air/order_cancellations/ore_1/actions/confirm";
-    let look = "GET /air/order_cancellations/ore_1";
-    let done = || cancellation(json!({}));
-    let open = || cancellation(json!({"confirmed_at": null}));
-    let (duffel, wire) = adapter(ScriptedWire::new(vec![
-        (confirm, 200, done()),
-        (confirm, 200, open()),
-        (confirm, 200, "<html>".to_owned()),
-        (confirm, 502, String::new()),
-        (look, 200, done()),
-        (look, 200, open()),
-    ]));
-    let (cx, order) = (cx(), lookup(reference()));
-    let cancelled = CancellationOutcome::Cancelled {
-        refund: money("177.80", "GBP"),
-    };
-    assert_eq!(
-        duffel
-            .confirm_cancellation(&cx, &order, &quote)
-            .await
-            .unwrap(),
-        cancelled
-    );
-    for _ in 0..3 {
-        let error = duffel
-            .confirm_cancellation(&cx, &order, &quote)
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind, Kind::OutcomeUnknown);
-    }
-    assert_eq!(
-        duffel.find_cancellation(&cx, &order, &quote).await.unwrap(),
-        cancelled
-    );
-    let not_yet = CancellationOutcome::NotCancelled;
-    assert_eq!(
-        duffel.find_cancellation(&cx, &order, &quote).await.unwrap(),
-        not_yet
-    );
-    assert_eq!(*wire.requests()[0].safety(), Safety::Unsafe);
-    assert!(wire.unmet().is_empty());
 }

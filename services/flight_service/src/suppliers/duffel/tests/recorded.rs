@@ -73,7 +73,7 @@ fn every_recorded_body_is_read_and_every_amount_is_its_literal() {
     }
     let order: wire::Data<wire::Order> =
         serde_json::from_slice(&bytes("orders/show.json")).unwrap();
-    let placed = map::order(&order.data, &json!({})).unwrap();
+    let placed = map::order(&order.data, &json!({}), money("1", "GBP")).unwrap();
     let body = recorded("orders/show.json")["data"].take();
     assert_eq!(placed.total, literal(&body, "total"));
     assert_eq!(
@@ -83,7 +83,7 @@ fn every_recorded_body_is_read_and_every_amount_is_its_literal() {
     assert_eq!(placed.supplier_reference, "GAIRBB");
     assert!(placed.details.is_some());
     amounts += 3;
-    let cancellation: wire::Data<wire::OrderCancellation> =
+    let cancellation: wire::Data<wire::Refund> =
         serde_json::from_slice(&bytes("order_cancellations/show.json")).unwrap();
     let refund = map::refund(&cancellation.data, placed.total).unwrap();
     assert_eq!(refund, money("177.80", "GBP"));
@@ -343,7 +343,7 @@ fn an_error_of_any_shape_has_a_kind_and_a_blame() {
         (404, "", Kind::NotFound, None),
         (410, "null", Kind::NotFound, None),
         (400, "[]", Kind::InvalidRequest, None),
-        (409, "\u{fffd}", Kind::InvalidRequest, None),
+        (409, "\u{fffd}", Kind::OutcomeUnknown, None),
     ];
     for (status, body, kind, code) in known {
         let error = failed(status, body.as_bytes(), true);

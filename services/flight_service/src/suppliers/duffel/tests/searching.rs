@@ -435,3 +435,51 @@ fn bags_and_durations_that_cannot_be_read_are_flagged() {
     assert_eq!(details.slices[0].segments[0].baggage[0].quantity, Some(2));
     assert_eq!(details.slices[0].segments[0].baggage.len(), 1);
 }
+
+#[test]
+fn bags_of_another_kind_than_documented_never_lose_the_offer() {
+    for odd in [
+        json!({}),
+        json!("two"),
+        json!([7, {"type": "checked", "quantity": 1}]),
+    ] {
+        let mut slices = recorded_offer()["slices"].take();
+        slices[0]["segments"][0]["passengers"][0]["baggages"] = odd.clone();
+        let offer = with(json!({"slices": slices})).unwrap();
+        let paths = offer.warnings.iter().filter_map(|one| one.path.as_deref());
+        assert_eq!(
+            paths.collect::<Vec<_>>(),
+            ["details.slices[0].segments[0].baggage"],
+            "{odd}"
+        );
+        let bags = &details(&offer).slices[0].segments[0].baggage;
+        assert_eq!(bags.len(), usize::from(odd.is_array()));
+    }
+}
+
+#[test]
+fn cabin_and_bags_are_an_adults_whoever_stands_first() {
+    let passenger = |id: &str, cabin: &str, bags: Value| json!({"passenger_id": id, "cabin_class": cabin, "baggages": bags});
+    let bags = |quantity: u32| json!([{"type": "checked", "quantity": quantity}]);
+    let none = json!([{"type": "carry_on", "quantity": "1"}, {"type": "checked", "quantity": 0}]);
+    for (adult, cabin, count) in [("pas_2", Cabin::Business, 2), ("pas_9", Cabin::Economy, 1)] {
+        let mut slices = recorded_offer()["slices"].take();
+        slices[0]["segments"][0]["passengers"] = json!([
+            passenger("pas_1", "economy", none.clone()),
+            passenger("pas_2", "business", bags(2))
+        ]);
+        let people =
+            json!([{"id": "pas_1", "type": "infant_without_seat"}, {"id": adult, "type": "adult"}]);
+        let offer = with(json!({"slices": slices, "passengers": people})).unwrap();
+        let flight = &details(&offer).slices[0].segments[0];
+        assert_eq!(flight.cabin, Some(cabin));
+        // No bag is no entry, and no doubt.
+        assert_eq!(flight.baggage.len(), 1);
+        assert_eq!(flight.baggage[0].quantity, Some(count));
+        assert!(!offer.warnings.iter().any(|one| {
+            one.path
+                .as_deref()
+                .is_some_and(|path| path.ends_with("baggage"))
+        }));
+    }
+}
