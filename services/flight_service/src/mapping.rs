@@ -8,7 +8,7 @@ use travel_types::jiff::{SignedDuration, Span, SpanRelativeTo};
 use travel_types::{Gender, Title, Traveller, Warning, WarningCode};
 use vertical_kit::mapping::text;
 
-use crate::model::{Carrier, PassengerKind, Segment, Stop};
+use crate::model::{Carrier, PassengerKind, Segment, Slice, Stop};
 
 /// The airline that sells; without a name, and flagged, where the supplier does not tell.
 pub(crate) fn seller(named: Option<Carrier>, warnings: &mut Vec<Warning>) -> Carrier {
@@ -22,6 +22,15 @@ pub(crate) fn seller(named: Option<Carrier>, warnings: &mut Vec<Warning>) -> Car
         warnings.push(Warning::new(WarningCode::DataQuality, path, message));
     }
     seller
+}
+
+/// The flight that comes before the next one of a direction: its own last one so far, else the last of the
+/// direction before.
+pub(crate) fn flight_before<'a>(
+    slices: &'a [Slice],
+    segments: &'a [Segment],
+) -> Option<&'a Segment> {
+    segments.last().or_else(|| slices.last()?.segments.last())
 }
 
 /// Flags a flight that leaves before the one before it has arrived.

@@ -171,7 +171,9 @@ fn refusal(path: &str, error: &serde_json::Error) -> ApiError {
 /// What a value must be, from serde's words about what it is not. The value itself is not repeated.
 fn remedy(words: &str) -> String {
     // Rules of our own types begin so, or with the name of the field that breaks them.
-    let named = words.strip_prefix('`').and_then(|rest| rest.split_once("` "));
+    let named = words
+        .strip_prefix('`')
+        .and_then(|rest| rest.split_once("` "));
     let rule = named.map_or(words, |(_, rule)| rule);
     if rule.starts_with("must ") {
         return rule.to_owned();

@@ -38,6 +38,10 @@ pub struct City {
     pub country: &'static str,
     /// Its airports.
     pub airports: Vec<&'static Airport>,
+    /// Degrees north of its centre.
+    pub latitude: f64,
+    /// Degrees east of its centre.
+    pub longitude: f64,
 }
 
 /// A place as the public contract shows it: an airport, or a city of several airports.
@@ -84,13 +88,15 @@ impl From<&Airport> for Place {
 }
 
 impl City {
-    /// The city as a place, at its first airport's position; none for a city without airports.
+    /// The city as a place, at its centre, in its first airport's time zone; none for a city without
+    /// airports.
     fn place(&self) -> Option<Place> {
         let mut place = Place::from(*self.airports.first()?);
         "city".clone_into(&mut place.kind);
         self.iata_code.clone_into(&mut place.iata_code);
         self.name.clone_into(&mut place.name);
         self.name.clone_into(&mut place.city);
+        (place.latitude, place.longitude) = (self.latitude, self.longitude);
         Some(place)
     }
 }
@@ -98,9 +104,17 @@ impl City {
 struct Table {
     airports: Vec<Airport>,
     by_code: HashMap<&'static str, usize>,
-    cities: Vec<(&'static str, &'static str, &'static str, Vec<&'static str>)>,
+    cities: Vec<CityRow>,
     /// Folded name and city of each airport, in the order of `airports`.
     searchable: Vec<(String, String)>,
+}
+
+struct CityRow {
+    iata_code: &'static str,
+    name: &'static str,
+    country: &'static str,
+    airports: Vec<&'static str>,
+    position: (f64, f64),
 }
 
 fn table() -> &'static Table {
@@ -123,12 +137,13 @@ fn table() -> &'static Table {
         let cities = rows(include_str!("../data/cities.tsv"))
             .filter_map(|row| {
                 let mut cells = row.split('\t');
-                Some((
-                    cells.next()?,
-                    cells.next()?,
-                    cells.next()?,
-                    cells.next()?.split(',').collect(),
-                ))
+                Some(CityRow {
+                    iata_code: cells.next()?,
+                    name: cells.next()?,
+                    country: cells.next()?,
+                    airports: cells.next()?.split(',').collect(),
+                    position: (cells.next()?.parse().ok()?, cells.next()?.parse().ok()?),
+                })
             })
             .collect();
         Table {
@@ -166,12 +181,18 @@ pub fn city(iata_code: &str) -> Option<City> {
     table()
         .cities
         .iter()
-        .find(|(code, ..)| *code == iata_code)
-        .map(|(code, name, country, airports)| City {
-            iata_code: code,
-            name,
-            country,
-            airports: airports.iter().filter_map(|code| airport(code)).collect(),
+        .find(|city| city.iata_code == iata_code)
+        .map(|city| City {
+            iata_code: city.iata_code,
+            name: city.name,
+            country: city.country,
+            airports: city
+                .airports
+                .iter()
+                .filter_map(|code| airport(code))
+                .collect(),
+            latitude: city.position.0,
+            longitude: city.position.1,
         })
 }
 
@@ -185,12 +206,15 @@ pub fn place(iata_code: &str) -> Option<Place> {
 /// airport that is its city's only one is the city's too.
 pub fn city_of(iata_code: &str) -> String {
     let cities = &table().cities;
-    let of = |(_, _, _, airports): &&(_, _, _, Vec<_>)| airports.contains(&iata_code);
-    if cities.iter().any(|(code, ..)| *code == iata_code) {
+    if cities.iter().any(|city| city.iata_code == iata_code) {
         return iata_code.to_owned();
     }
-    let city = cities.iter().find(of).map(|(code, ..)| *code);
-    city.unwrap_or(iata_code).to_owned()
+    let mut of = cities
+        .iter()
+        .filter(|city| city.airports.contains(&iata_code));
+    of.next()
+        .map_or(iata_code, |city| city.iata_code)
+        .to_owned()
 }
 
 /// The text as it is compared: without case, accents (Unicode's canonical decomposition, UAX #15, without
@@ -215,8 +239,9 @@ fn folded(text: &str) -> String {
     out
 }
 
-/// Airports and cities for what somebody typed, with or without its accents: an exact code first, then names that begin with the
-/// text, then names that contain it. At most `limit` entries; none for an empty text.
+/// Airports and cities for what somebody typed, with or without its accents: an exact code first, then
+/// names that begin with the text, then names that contain it. At most `limit` entries; none for an
+/// empty text.
 pub fn suggest(query: &str, limit: usize) -> Vec<Place> {
     let query = folded(query.trim());
     if query.is_empty() {
@@ -236,7 +261,8 @@ pub fn suggest(query: &str, limit: usize) -> Vec<Place> {
             None
         }
     };
-    let cities = table.cities.iter().filter_map(|(code, name, ..)| {
+    let cities = table.cities.iter().filter_map(|one| {
+        let (code, name) = (one.iata_code, one.name);
         let name = folded(name);
         // A city stands before its own airports.
         let rank = rank(code, &name, &name)?.saturating_sub(1);
@@ -283,6 +309,19 @@ pub fn distance_km(from: (f64, f64), to: (f64, f64)) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_city_lies_at_its_centre_and_not_at_one_of_its_airports() {
+        let position =
+            |code| place(code).map(|place| (place.latitude.round(), place.longitude.round()));
+        assert_eq!(position("LON"), Some((52.0, 0.0)));
+        let paris = city("PAR").unwrap();
+        assert!((paris.latitude - 48.8534).abs() < 0.01 && (paris.longitude - 2.3488).abs() < 0.01);
+        let cities = include_str!("../data/cities.tsv");
+        for code in rows(cities).filter_map(|row| row.split('\t').next()) {
+            assert!(city(code).is_some(), "{code}");
+        }
+    }
 
     #[test]
     fn every_row_of_the_table_is_read_and_its_zone_exists() {

@@ -11,7 +11,9 @@ use vertical_kit::{Conditions, SupplierOffer};
 use super::known::{Known, Told};
 use super::prices::{Prices, prices};
 use super::wire;
-use crate::mapping::{check_connection, check_duration, check_times, iso_duration, seller};
+use crate::mapping::{
+    check_connection, check_duration, check_times, flight_before, iso_duration, seller,
+};
 use crate::model::{
     BagWeight, Baggage, Cabin, Carrier, FlightDetails, Passenger, PassengerKind, Segment, Slice,
     Stop, WeightUnit,
@@ -167,9 +169,9 @@ fn slices(
             let fare = fares
                 .iter()
                 .find(|fare| fare.segment_id.is_some() && fare.segment_id == flight.id);
-            let mapped = segment(flight, fare, known, &path, warnings)?;
-            check_connection(segments.last(), &mapped, &path, warnings);
-            segments.push(mapped);
+            let flight = segment(flight, fare, known, &path, warnings)?;
+            check_connection(flight_before(&mapped, &segments), &flight, &path, warnings);
+            segments.push(flight);
             brands.push(fare.and_then(|fare| fare.branded_fare.clone()));
         }
         let (Some(start), Some(end)) = (segments.first(), segments.last()) else {

@@ -10,7 +10,9 @@ use vertical_kit::mapping::{order_details, part};
 use vertical_kit::{CancellationTerm, Conditions, PlacedOrder, PlacedStatus, SupplierOffer};
 
 use super::wire;
-use crate::mapping::{check_connection, check_duration, check_times, iso_duration, seller};
+use crate::mapping::{
+    check_connection, check_duration, check_times, flight_before, iso_duration, seller,
+};
 use crate::model::{
     Baggage, Cabin, Carrier, FlightDetails, Passenger, PassengerKind, Segment, Slice, Stop,
 };
@@ -229,7 +231,7 @@ fn slices(
         for (number, flight) in slice.segments.iter().enumerate() {
             let path = format!("{path}.segments[{number}]");
             let flight = segment(flight, &adults, &path, warnings)?;
-            check_connection(segments.last(), &flight, &path, warnings);
+            check_connection(flight_before(&mapped, &segments), &flight, &path, warnings);
             segments.push(flight);
         }
         let (Some(first), Some(last)) = (segments.first(), segments.last()) else {

@@ -45,6 +45,21 @@ fn ids(found: &Found) -> Vec<&str> {
         .collect()
 }
 
+#[test]
+fn a_way_back_that_leaves_before_the_way_out_has_arrived_is_flagged() {
+    let mut offer = recorded_offer();
+    let out = offer["slices"][0].clone();
+    offer["slices"] = json!([out, out]);
+    let offer: wire::Offer = serde_json::from_value(offer).unwrap();
+    let shown = map::offer(&offer).unwrap();
+    let flagged = shown.warnings.iter().any(|warning| {
+        warning.code == WarningCode::TimeInconsistent
+            && warning.path.as_deref() == Some("details.slices[1].segments[0]")
+            && warning.message.contains("before the flight before it")
+    });
+    assert!(flagged, "{:?}", shown.warnings);
+}
+
 #[tokio::test]
 async fn a_search_reads_every_page_and_tells_what_it_leaves_out() {
     let odd = json!({"id": "off_odd", "total_amount": "1.005", "total_currency": "GBP"});
