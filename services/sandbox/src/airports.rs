@@ -59,6 +59,8 @@ pub(crate) struct City {
     pub(crate) name: &'static str,
     pub(crate) country: &'static str,
     pub(crate) airports: Vec<&'static Airport>,
+    pub(crate) latitude: f64,
+    pub(crate) longitude: f64,
 }
 
 /// All places, by code.
@@ -95,7 +97,7 @@ impl Atlas {
             .collect();
         let cities: BTreeMap<_, _> = rows(cities)
             .filter_map(|row| match row.as_slice() {
-                [iata, name, country, members] => {
+                [iata, name, country, members, latitude, longitude] => {
                     let members = members.split(',');
                     // A city that shares its code with an airport always contains that airport.
                     let own = (!members.clone().any(|code| code == *iata)).then_some(*iata);
@@ -107,6 +109,8 @@ impl Atlas {
                         name,
                         country,
                         airports: airports.collect(),
+                        latitude: latitude.parse().ok()?,
+                        longitude: longitude.parse().ok()?,
                     };
                     Some((*iata, city))
                 }

@@ -45,19 +45,14 @@ impl Town {
         }
     }
 
-    /// In the middle of the area's airports.
     fn of_area(area: &'static City) -> Option<Self> {
-        let count = f64::from(u32::try_from(area.airports.len()).ok()?);
-        let mean = |part: fn(&Airport) -> f64| {
-            area.airports.iter().map(|one| part(one)).sum::<f64>() / count
-        };
         Some(Self {
             iata: area.iata,
             name: area.name,
             country: area.country,
             zone: area.airports.first()?.zone,
-            latitude: mean(|airport| airport.latitude),
-            longitude: mean(|airport| airport.longitude),
+            latitude: area.latitude,
+            longitude: area.longitude,
             airports: area.airports.clone(),
         })
     }
