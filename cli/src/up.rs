@@ -231,7 +231,14 @@ fn connect(all: Vec<Bound>, sources: &Sources) -> Result<Vec<Bound>, StartError>
         let defaults =
             Settings::load(bound.spec.name, &bound.spec.defaults(), &Sources::default())?;
         let port: u16 = defaults.get("listen.port")?;
-        moved.push((format!("http://127.0.0.1:{port}"), bound.url.clone()));
+        let default = format!("http://127.0.0.1:{port}");
+        // The name of the issuer, too, follows a port that somebody chose; one that is free by chance
+        // today would make tokens worthless tomorrow.
+        let chosen: u16 = bound.settings.get("listen.port")?;
+        if bound.spec.name == GATEWAY && chosen != 0 {
+            moved.push((public_url(&default), public_url(&bound.url)));
+        }
+        moved.push((default, bound.url.clone()));
     }
     let mut connected = Vec::new();
     for mut bound in all {

@@ -95,6 +95,31 @@ async fn ephemeral_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn tokens_and_metadata_name_the_port_that_was_chosen() {
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = free.local_addr().unwrap().port().to_string();
+    drop(free);
+    let arguments = ["--port", &port, "--ephemeral"];
+    let mut process = Process::start("interline", &arguments, &inner_ports_are_free());
+    process.line_with("Ctrl-C stops everything").await;
+    let gateway = testkit::Client::new(&format!("http://127.0.0.1:{port}"));
+    let issuer = format!("http://localhost:{port}");
+    let metadata = gateway.get("/.well-known/openid-configuration").await.body;
+    assert_eq!(metadata["issuer"], issuer);
+    assert_eq!(
+        metadata["jwks_uri"],
+        format!("{issuer}/.well-known/jwks.json")
+    );
+    let account = r#"{"email":"agent@interline.test","password":"interline-sandbox"}"#;
+    let login = gateway
+        .send("POST", "/api/v1/auth/login", Some(account))
+        .await;
+    let token = login.data()["access_token"].as_str().unwrap();
+    let me = gateway.bearer(token).get("/api/v1/auth/me").await;
+    assert_eq!(me.status, 200, "{}", me.text);
+}
+
+#[tokio::test]
 async fn a_taken_port_of_the_gateway_is_one_clear_line_and_an_inner_one_moves() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
