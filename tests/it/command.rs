@@ -102,7 +102,7 @@ async fn tokens_and_metadata_name_the_port_that_was_chosen() {
     let arguments = ["--port", &port, "--ephemeral"];
     let mut process = Process::start("interline", &arguments, &inner_ports_are_free());
     process.line_with("Ctrl-C stops everything").await;
-    let gateway = testkit::Client::new(&format!("http://127.0.0.1:{port}"));
+    let gateway = testkit::Client::new(format!("http://127.0.0.1:{port}"));
     let issuer = format!("http://localhost:{port}");
     let metadata = gateway.get("/.well-known/openid-configuration").await.body;
     assert_eq!(metadata["issuer"], issuer);
