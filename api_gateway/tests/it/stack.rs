@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use auth::{AccessRules, HopVerifier, Role, TokenSigner};
+use auth::{AccessClaims, AccessRules, HopVerifier, Role, TokenSigner};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -214,8 +214,14 @@ impl Stack {
     }
 
     pub(crate) fn token(&self, role: Role) -> String {
-        let permissions = role.permissions();
-        self.signer.sign("usr_1", role, permissions).unwrap().token
+        let says = AccessClaims {
+            subject: "usr_1",
+            role,
+            permissions: role.permissions(),
+            session: None,
+            client: None,
+        };
+        self.signer.sign(&says).unwrap().token
     }
 
     /// A request of an agent, who may do all that the catalogue has.

@@ -1,6 +1,6 @@
 //! Logging in, staying logged in, and what both answer with.
 
-use auth::TokenSigner;
+use auth::{AccessClaims, TokenSigner};
 use serde::{Deserialize, Serialize};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
@@ -127,7 +127,13 @@ impl Sessions {
     fn pair(&self, user: User, refresh_token: String) -> Result<TokenPair, ApiError> {
         let signed = self
             .signer
-            .sign(&user.id.to_string(), user.role, user.role.permissions())
+            .sign(&AccessClaims {
+                subject: &user.id.to_string(),
+                role: user.role,
+                permissions: user.role.permissions(),
+                session: None,
+                client: None,
+            })
             .map_err(internal)?;
         Ok(TokenPair {
             access_token: signed.token,

@@ -137,8 +137,16 @@ impl AccessVerifier {
             .split_ascii_whitespace()
             .filter_map(|name| name.parse::<Permission>().ok())
             .collect();
+        let mut identity = Identity::new(claims.word("sub")?.to_owned(), role, permissions);
+        if claims.has("sid") {
+            identity = identity.within(claims.word("sid")?.to_owned());
+        }
+        // RFC 9068 §2.2; a person's own log-in has no client.
+        if claims.has("client_id") {
+            identity = identity.through_client(claims.word("client_id")?.to_owned());
+        }
         Some(Verified {
-            identity: Identity::new(claims.word("sub")?.to_owned(), role, permissions),
+            identity,
             expires_at,
             token_id: claims.word("jti")?.to_owned(),
         })

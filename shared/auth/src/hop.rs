@@ -1,5 +1,6 @@
-//! The identity that the gateway signs for one service: a JWT (RFC 7519) with an Ed25519 signature
-//! (RFC 8037), alive for a minute. A service believes it and nothing else: no bare header, no address.
+//! The identity that the gateway signs for one service, or one service for another on the caller's
+//! behalf: a JWT (RFC 7519) with an Ed25519 signature (RFC 8037), alive for a minute. A service
+//! believes it and nothing else: no bare header, no address.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use travel_types::Clock;
 
-use crate::{Identity, Permission, Role, key_file};
+use crate::{Credential, Identity, Permission, Role, key_file};
 
 /// The header that carries the identity between gateway and service.
 pub const HOP_HEADER: HeaderName = HeaderName::from_static("x-interline-identity");
@@ -24,7 +25,9 @@ pub const CLIENT_IP_HEADER: HeaderName = HeaderName::from_static("x-interline-cl
 const LIFE: Duration = Duration::from_secs(60);
 /// How far the clocks of two machines may differ.
 const SKEW_SECONDS: i64 = 5;
-const ISSUER: &str = "interline-gateway";
+/// Who signs: a gateway for a client, or a service that passes the caller on to another one.
+const GATEWAY: &str = "interline-gateway";
+const SERVICE: &str = "interline-service";
 const TYPE: &str = "hop+jwt";
 /// SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410 §4).
 const SPKI_PREFIX: [u8; 12] = [
@@ -57,12 +60,54 @@ struct Claims {
     scope: String,
     iat: i64,
     exp: i64,
+    /// Absent in identities signed before there was anything but log-ins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential: Option<Credential>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    /// The OAuth client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    /// The API key's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
 }
 
-/// Signs identities. Only the gateway has one.
+impl Claims {
+    /// None where the claims contradict each other.
+    fn identity(self) -> Option<Identity> {
+        let credential = self.credential.unwrap_or(match self.role {
+            Some(_) => Credential::Login,
+            None => Credential::Nobody,
+        });
+        let Some(role) = self.role else {
+            return (credential == Credential::Nobody).then(Identity::anonymous);
+        };
+        let permissions = self
+            .scope
+            .split_ascii_whitespace()
+            .map(str::parse::<Permission>)
+            .collect::<Result<_, _>>()
+            .ok()?;
+        let identity = Identity::new(self.sub, role, permissions);
+        let identity = match self.sid {
+            Some(session) => identity.within(session),
+            None => identity,
+        };
+        match (credential, self.client_id, self.key_id) {
+            (Credential::Login, None, None) => Some(identity),
+            (Credential::Client, Some(client), None) => Some(identity.through_client(client)),
+            (Credential::ApiKey, None, Some(key)) => Some(identity.through_api_key(key)),
+            _ => None,
+        }
+    }
+}
+
+/// Signs identities. The gateway has one, and each service that calls another.
 #[derive(Clone)]
 pub struct HopSigner {
     key: EncodingKey,
+    issuer: &'static str,
     clock: Clock,
 }
 
@@ -126,22 +171,47 @@ fn public_of(private_pem: &str) -> Result<String, &'static str> {
 }
 
 impl HopSigner {
-    /// A signer with a private key in PEM (PKCS#8, Ed25519).
+    /// The gateway's signer, with a private key in PEM (PKCS#8, Ed25519).
     ///
     /// # Errors
     /// [`HopError::Key`] when the text is not such a key.
     pub fn from_pem(pem: &str, clock: Clock) -> Result<Self, HopError> {
-        let key = EncodingKey::from_ed_pem(pem.as_bytes())
-            .map_err(|error| key_error(Path::new("identity.private_key"), error))?;
-        Ok(Self { key, clock })
+        Self::made(pem, GATEWAY, "identity.private_key", clock)
     }
 
-    /// A signer with the development key of a data folder, made on first use.
+    /// A service's signer, with a private key in PEM (PKCS#8, Ed25519).
+    ///
+    /// # Errors
+    /// [`HopError::Key`] when the text is not such a key.
+    pub fn service_from_pem(pem: &str, clock: Clock) -> Result<Self, HopError> {
+        Self::made(pem, SERVICE, "identity.service_private_key", clock)
+    }
+
+    /// The gateway's signer with the development key of a data folder, made on first use.
     ///
     /// # Errors
     /// [`HopError::Key`] when the folder cannot be written or holds something else.
     pub fn development(data_dir: &Path, clock: Clock) -> Result<Self, HopError> {
         Self::from_pem(&ensure_development_keys(data_dir)?.0, clock)
+    }
+
+    /// A service's signer with the development key of a data folder, made on first use.
+    ///
+    /// # Errors
+    /// [`HopError::Key`] when the folder cannot be written or holds something else.
+    pub fn service_development(data_dir: &Path, clock: Clock) -> Result<Self, HopError> {
+        Self::service_from_pem(&ensure_development_keys(data_dir)?.0, clock)
+    }
+
+    fn made(
+        pem: &str,
+        issuer: &'static str,
+        setting: &str,
+        clock: Clock,
+    ) -> Result<Self, HopError> {
+        let key = EncodingKey::from_ed_pem(pem.as_bytes())
+            .map_err(|error| key_error(Path::new(setting), error))?;
+        Ok(Self { key, issuer, clock })
     }
 
     /// Signs who is calling, for one service.
@@ -152,13 +222,17 @@ impl HopSigner {
         let now = self.clock.now().as_second();
         let scope: Vec<&str> = identity.permissions().iter().map(|p| p.as_str()).collect();
         let claims = Claims {
-            iss: ISSUER.to_owned(),
+            iss: self.issuer.to_owned(),
             aud: audience.to_owned(),
             sub: identity.subject().to_owned(),
             role: identity.role(),
             scope: scope.join(" "),
             iat: now,
             exp: now + i64::try_from(LIFE.as_secs()).unwrap_or_default(),
+            credential: Some(identity.credential()),
+            sid: identity.session().map(str::to_owned),
+            client_id: identity.client().map(str::to_owned),
+            key_id: identity.api_key().map(str::to_owned),
         };
         let mut header = Header::new(Algorithm::EdDSA);
         header.typ = Some(TYPE.to_owned());
@@ -217,19 +291,11 @@ impl HopVerifier {
             .claims;
         let now = self.clock.now().as_second();
         let fresh = claims.iat <= now + SKEW_SECONDS && now < claims.exp + SKEW_SECONDS;
-        if !fresh || claims.iss != ISSUER || claims.aud != self.audience {
+        let known = matches!(claims.iss.as_str(), GATEWAY | SERVICE);
+        if !fresh || !known || claims.aud != self.audience {
             return Err(HopError::Invalid);
         }
-        let Some(role) = claims.role else {
-            return Ok(Identity::anonymous());
-        };
-        let permissions = claims
-            .scope
-            .split_ascii_whitespace()
-            .map(str::parse::<Permission>)
-            .collect::<Result<_, _>>()
-            .map_err(|_| HopError::Invalid)?;
-        Ok(Identity::new(claims.sub, role, permissions))
+        claims.identity().ok_or(HopError::Invalid)
     }
 }
 
@@ -269,6 +335,69 @@ mod tests {
             .sign(&Identity::anonymous(), "flight_service")
             .unwrap();
         assert!(verifier.verify(&token).unwrap().is_anonymous());
+    }
+
+    #[test]
+    fn a_service_learns_how_the_caller_showed_who_it_is_also_from_another_service() {
+        let clock = Clock::manual("2026-11-21T12:00:00Z".parse().unwrap());
+        let folder = tempfolder();
+        let colleague = HopSigner::service_development(&folder, clock.clone()).unwrap();
+        let gateway = HopSigner::development(&folder, clock.clone()).unwrap();
+        let verifier = HopVerifier::development(&folder, "flight_service", clock).unwrap();
+        std::fs::remove_dir_all(folder).unwrap();
+        for identity in [
+            agent(),
+            agent().within("log_1".into()),
+            agent()
+                .within("log_1".into())
+                .through_client("cli_1".into()),
+            agent().through_api_key("key_1".into()),
+        ] {
+            for signer in [&gateway, &colleague] {
+                let token = signer.sign(&identity, "flight_service").unwrap();
+                assert_eq!(verifier.verify(&token).unwrap(), identity);
+            }
+        }
+    }
+
+    #[test]
+    fn an_identity_whose_claims_contradict_each_other_is_refused() {
+        let good = |credential, client_id: Option<&str>, key_id: Option<&str>| Claims {
+            iss: GATEWAY.to_owned(),
+            aud: String::new(),
+            sub: "usr_1".to_owned(),
+            role: Some(Role::Agent),
+            scope: "offers:read".to_owned(),
+            iat: 0,
+            exp: 0,
+            credential,
+            sid: None,
+            client_id: client_id.map(str::to_owned),
+            key_id: key_id.map(str::to_owned),
+        };
+        // As it was signed before there was anything but log-ins.
+        let old = good(None, None, None).identity().unwrap();
+        assert_eq!(old.credential(), Credential::Login);
+        for (credential, client_id, key_id) in [
+            (Credential::Nobody, None, None),
+            (Credential::Login, Some("cli_1"), None),
+            (Credential::Login, None, Some("key_1")),
+            (Credential::Client, None, None),
+            (Credential::Client, None, Some("key_1")),
+            (Credential::ApiKey, None, None),
+            (Credential::ApiKey, Some("cli_1"), Some("key_1")),
+        ] {
+            assert!(
+                good(Some(credential), client_id, key_id)
+                    .identity()
+                    .is_none()
+            );
+        }
+        let nobody = Claims {
+            role: None,
+            ..good(Some(Credential::Login), None, None)
+        };
+        assert!(nobody.identity().is_none());
     }
 
     #[test]

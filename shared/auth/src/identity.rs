@@ -165,21 +165,42 @@ impl Role {
     }
 }
 
-/// A caller whose token was verified, or nobody.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a caller showed who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// Not at all.
+    Nobody,
+    /// A person's own log-in.
+    Login,
+    /// An API key, on its owner's behalf.
+    ApiKey,
+    /// A token of an OAuth client, on its own behalf or on a person's.
+    Client,
+}
+
+/// A caller whose credentials were verified, or nobody.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     subject: String,
     role: Option<Role>,
     permissions: Vec<Permission>,
+    credential: Credential,
+    session: Option<String>,
+    /// The OAuth client, or the API key.
+    agent: Option<String>,
 }
 
 impl Identity {
-    /// A verified caller: its account's id, its role, and what its token allows.
+    /// A caller with a log-in: its account's id, its role, and what its token allows.
     pub fn new(subject: String, role: Role, permissions: Vec<Permission>) -> Self {
         Self {
             subject,
             role: Some(role),
             permissions,
+            credential: Credential::Login,
+            session: None,
+            agent: None,
         }
     }
 
@@ -189,10 +210,36 @@ impl Identity {
             subject: "anonymous".to_owned(),
             role: None,
             permissions: Vec::new(),
+            credential: Credential::Nobody,
+            session: None,
+            agent: None,
         }
     }
 
-    /// The account's id, `usr_…`; `anonymous` for nobody.
+    /// The same caller within a log-in of this id, the claim `sid` of its token.
+    #[must_use]
+    pub fn within(mut self, session: String) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// The same caller through an OAuth client of this id, the claim `client_id` of its token.
+    #[must_use]
+    pub fn through_client(mut self, client: String) -> Self {
+        self.credential = Credential::Client;
+        self.agent = Some(client);
+        self
+    }
+
+    /// The same caller through an API key of this id, `key_…`.
+    #[must_use]
+    pub fn through_api_key(mut self, key: String) -> Self {
+        self.credential = Credential::ApiKey;
+        self.agent = Some(key);
+        self
+    }
+
+    /// The account's id, `usr_…`, or an OAuth client's own; `anonymous` for nobody.
     pub fn subject(&self) -> &str {
         &self.subject
     }
@@ -205,6 +252,32 @@ impl Identity {
     /// What the caller may do.
     pub fn permissions(&self) -> &[Permission] {
         &self.permissions
+    }
+
+    /// How the caller showed who it is.
+    pub fn credential(&self) -> Credential {
+        self.credential
+    }
+
+    /// The log-in that its token belongs to, if the token names one.
+    pub fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The OAuth client that its token was issued to.
+    pub fn client(&self) -> Option<&str> {
+        self.agent_of(Credential::Client)
+    }
+
+    /// The API key that was shown: its id, never the key itself.
+    pub fn api_key(&self) -> Option<&str> {
+        self.agent_of(Credential::ApiKey)
+    }
+
+    fn agent_of(&self, credential: Credential) -> Option<&str> {
+        self.agent
+            .as_deref()
+            .filter(|_| self.credential == credential)
     }
 
     /// Whether there is no caller.

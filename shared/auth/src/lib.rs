@@ -14,7 +14,7 @@ mod testing;
 
 pub use access::{AccessError, AccessRules, AccessVerifier, Verified};
 pub use hop::{CLIENT_IP_HEADER, HOP_HEADER, HopError, HopSigner, HopVerifier};
-pub use identity::{Identity, Permission, Role, UnknownPermission, UnknownRole};
+pub use identity::{Credential, Identity, Permission, Role, UnknownPermission, UnknownRole};
 pub use jwks::{Jwk, Jwks};
 pub use key_ring::KeySource;
-pub use signer::{SignedToken, SigningError, TokenSigner};
+pub use signer::{AccessClaims, SignedToken, SigningError, TokenSigner, new_signing_key};

@@ -51,6 +51,21 @@ pub struct SignedToken {
     pub expires_at: Timestamp,
 }
 
+/// What an access token is to say of its bearer.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessClaims<'a> {
+    /// Whom it speaks for: an account's id, or an OAuth client's own.
+    pub subject: &'a str,
+    /// The role.
+    pub role: Role,
+    /// What the token allows.
+    pub permissions: &'a [Permission],
+    /// The log-in that it belongs to and ends with (`sid`).
+    pub session: Option<&'a str>,
+    /// The OAuth client that it is issued to (`client_id`); none for a person's own log-in.
+    pub client: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 struct TokenHeader<'a> {
     alg: &'a str,
@@ -68,6 +83,10 @@ struct Claims<'a> {
     jti: &'a str,
     role: &'a str,
     scope: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
 }
 
 /// Signs access tokens.
@@ -114,12 +133,16 @@ impl TokenSigner {
         clock: Clock,
     ) -> Result<Self, SigningError> {
         let path = data_dir.join("keys").join("signing.pem");
-        let pem = key_file::read_or_create(&path, || make_key().map_err(|e| e.to_string()))
+        let pem = key_file::read_or_create(&path, || new_signing_key().map_err(|e| e.to_string()))
             .map_err(|problem| key_error(&path, problem))?;
         Self::from_pem(&path, &pem, rules, life, clock)
     }
 
-    fn from_pem(
+    /// A signer with the private key in a text; `path` is where it came from, for messages.
+    ///
+    /// # Errors
+    /// As [`TokenSigner::from_file`].
+    pub fn from_pem(
         path: &Path,
         pem: &str,
         rules: AccessRules,
@@ -150,6 +173,11 @@ impl TokenSigner {
         })
     }
 
+    /// The public key, as it is published.
+    pub fn jwk(&self) -> &Jwk {
+        &self.jwk
+    }
+
     /// The public side, as it is published.
     pub fn jwks(&self) -> Jwks {
         Jwks {
@@ -162,22 +190,17 @@ impl TokenSigner {
         self.life
     }
 
-    /// A token for an account that has this role and may do this.
+    /// A token that says this.
     ///
     /// # Errors
     /// [`SigningError::Failed`] when the machine has no randomness or memory.
-    pub fn sign(
-        &self,
-        subject: &str,
-        role: Role,
-        permissions: &[Permission],
-    ) -> Result<SignedToken, SigningError> {
+    pub fn sign(&self, says: &AccessClaims<'_>) -> Result<SignedToken, SigningError> {
         let mut id = [0; 16];
         aws_lc_rs::rand::fill(&mut id).map_err(|_| SigningError::Failed)?;
         let token_id = URL_SAFE_NO_PAD.encode(id);
         let now = self.clock.now().as_second();
         let exp = now + i64::try_from(self.life.as_secs()).map_err(|_| SigningError::Life)?;
-        let scope: Vec<&str> = permissions.iter().map(|p| p.as_str()).collect();
+        let scope: Vec<&str> = says.permissions.iter().map(|p| p.as_str()).collect();
         let header = TokenHeader {
             alg: ALGORITHM,
             typ: "at+jwt",
@@ -186,12 +209,14 @@ impl TokenSigner {
         let claims = Claims {
             iss: &self.rules.issuer,
             aud: &self.rules.audience,
-            sub: subject,
+            sub: says.subject,
             exp,
             iat: now,
             jti: &token_id,
-            role: role.as_str(),
+            role: says.role.as_str(),
             scope: scope.join(" "),
+            sid: says.session,
+            client_id: says.client,
         };
         let mut token = format!("{}.{}", segment(&header)?, segment(&claims)?);
         let mut signature = vec![0; self.key.public_modulus_len()];
@@ -225,16 +250,22 @@ fn segment(value: &impl Serialize) -> Result<String, SigningError> {
     Ok(URL_SAFE_NO_PAD.encode(json))
 }
 
-/// A new RSA key of 2048 bits as PEM (PKCS#8).
-fn make_key() -> Result<String, aws_lc_rs::error::Unspecified> {
-    let pair = RsaKeyPair::generate(KeySize::Rsa2048)?;
-    let der: Pkcs8V1Der<'static> = pair.as_der()?;
-    Ok(key_file::to_pem("PRIVATE KEY", der.as_ref()))
+/// A new RSA key of 2048 bits as PEM (PKCS#8). Takes a noticeable part of a second.
+///
+/// # Errors
+/// [`SigningError::Failed`] when the machine has no randomness or memory.
+pub fn new_signing_key() -> Result<String, SigningError> {
+    let made = RsaKeyPair::generate(KeySize::Rsa2048).and_then(|pair| {
+        let der: Pkcs8V1Der<'static> = pair.as_der()?;
+        Ok(key_file::to_pem("PRIVATE KEY", der.as_ref()))
+    });
+    made.map_err(|_| SigningError::Failed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Credential;
     use crate::testing::{AUDIENCE, ISSUER, Issuer, clock, verifier};
 
     fn rules() -> AccessRules {
@@ -250,22 +281,44 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_signed_is_verified_with_what_is_published() {
-        let signer = signer(&make_key().unwrap(), MAX_LIFE).unwrap();
+        let signer = signer(&new_signing_key().unwrap(), MAX_LIFE).unwrap();
         let published = serde_json::to_vec(&signer.jwks()).unwrap();
         let verifier = verifier(&Issuer::new(Ok(published), Duration::ZERO), &clock());
         for role in Role::ALL {
-            let signed = signer.sign("usr_1", role, role.permissions()).unwrap();
+            let says = AccessClaims {
+                subject: "usr_1",
+                role,
+                permissions: role.permissions(),
+                session: None,
+                client: None,
+            };
+            let signed = signer.sign(&says).unwrap();
             let verified = verifier.verify(&signed.token).await.unwrap();
+            assert_eq!(verified.identity.credential(), Credential::Login);
             assert_eq!(verified.identity.role(), Some(role));
             assert_eq!(verified.identity.permissions(), role.permissions());
             assert_eq!(verified.token_id, signed.token_id);
             assert_eq!(verified.expires_at, signed.expires_at);
+            let session = AccessClaims {
+                session: Some("log_1"),
+                ..says
+            };
+            let client = AccessClaims {
+                client: Some("cli_1"),
+                ..session
+            };
+            for says in [session, client] {
+                let signed = signer.sign(&says).unwrap();
+                let verified = verifier.verify(&signed.token).await.unwrap();
+                assert_eq!(verified.identity.session(), says.session);
+                assert_eq!(verified.identity.client(), says.client);
+            }
         }
     }
 
     #[test]
     fn a_file_without_a_strong_rsa_key_and_a_life_over_fifteen_minutes_are_refused() {
-        let good = make_key().unwrap();
+        let good = new_signing_key().unwrap();
         for life in [Duration::ZERO, MAX_LIFE + Duration::from_secs(1)] {
             assert!(matches!(signer(&good, life), Err(SigningError::Life)));
         }

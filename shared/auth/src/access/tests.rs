@@ -170,6 +170,14 @@ fn wrongly_said() -> Vec<(String, String)> {
         let twice = format!("{{\"{name}\":{},{}", body[name], &good_body[1..]);
         list.push((format!("{name} twice"), rs256(&good_head, &twice)));
     }
+    for name in ["sid", "client_id"] {
+        for value in [
+            "null", "7", "[]", "{}", "true", "\"\"", "[\"a\"]", "\"a b\"",
+        ] {
+            let body = with(&body, name, Some(value));
+            list.push((format!("{name}={value}"), rs256(&good_head, &body)));
+        }
+    }
     for (name, value) in [
         ("aud", json!([AUDIENCE])),
         ("aud", json!("Interline")),
@@ -397,7 +405,7 @@ async fn what_the_rules_allow_is_accepted() {
         (
             "unknown claim",
             head.to_string(),
-            with(&body, "sid", Some("[1]")),
+            with(&body, "tenant", Some("[1]")),
         ),
         (
             "no scope",
