@@ -21,14 +21,21 @@ pub fn part(
             WarningCode::DataQuality,
             "is in another currency than the total".to_owned(),
         ),
-        Err(MoneyError::Precision { .. }) => (
-            WarningCode::AmountPrecision,
-            "is finer than its currency allows and is left out".to_owned(),
-        ),
-        Err(error) => (WarningCode::DataQuality, error.to_string()),
+        Err(error) => doubt(&error),
     };
     warnings.push(Warning::new(code, path, message));
     None
+}
+
+/// What is said of an amount that is left out because it cannot be read.
+pub fn doubt(error: &MoneyError) -> (WarningCode, String) {
+    match error {
+        MoneyError::Precision { .. } => (
+            WarningCode::AmountPrecision,
+            "is finer than its currency allows and is left out".to_owned(),
+        ),
+        error => (WarningCode::DataQuality, error.to_string()),
+    }
 }
 
 /// The details of an order, with the doubts about them: an order has no list of its own for those.

@@ -6,6 +6,7 @@ use travel_types::jiff::Timestamp;
 use travel_types::jiff::fmt::temporal::Pieces;
 use travel_types::jiff::tz::TimeZone;
 use travel_types::{Currency, Money, MoneyError, Warning, WarningCode};
+use vertical_kit::mapping;
 
 use super::stay::{Penalty, Rate};
 use super::{wire, words};
@@ -221,11 +222,7 @@ fn amount(
             WarningCode::DataQuality,
             "is below zero and left out".to_owned(),
         ),
-        Err(MoneyError::Precision { .. }) => (
-            WarningCode::AmountPrecision,
-            "is finer than its currency allows and is left out".to_owned(),
-        ),
-        Err(error) => (WarningCode::DataQuality, error.to_string()),
+        Err(error) => mapping::doubt(&error),
     };
     warnings.push(Warning::new(code, path, message));
     None
