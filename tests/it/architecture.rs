@@ -12,12 +12,13 @@ fn layer(name: &str) -> Option<u8> {
         "settings" | "telemetry" => 1,
         "caching" | "storage" | "messages" | "auth" | "supplier_client" => 2,
         "service_kit" => 3,
-        "vertical_kit" | "testkit" => 4,
-        "supplier_platforms" => 5,
-        "api_gateway" => 6,
-        name if name.ends_with("_service") || name == "sandbox" => 6,
-        "cli" => 7,
-        "tests" => 8,
+        "personal_data" | "testkit" => 4,
+        "vertical_kit" => 5,
+        "supplier_platforms" => 6,
+        "api_gateway" => 7,
+        name if name.ends_with("_service") || name == "sandbox" => 7,
+        "cli" => 8,
+        "tests" => 9,
         _ => return None,
     })
 }
@@ -63,8 +64,9 @@ fn every_folder_is_named_as_its_package() {
 }
 
 /// The kit's crates, which must fit every vertical and supplier.
-const KIT: [&str; 7] = [
+const KIT: [&str; 8] = [
     "caching",
+    "personal_data",
     "service_kit",
     "settings",
     "storage",

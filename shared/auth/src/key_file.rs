@@ -22,7 +22,10 @@ pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// The text of a private key file, which is made on first use. Several processes may try at once: the
 /// first one to put its file in place wins, and all of them read what is in place.
-pub(crate) fn read_or_create(
+///
+/// # Errors
+/// In words, without the path: the file cannot be read or written, or `make` failed.
+pub fn read_or_create(
     path: &Path,
     make: impl FnOnce() -> Result<String, String>,
 ) -> Result<String, String> {
