@@ -2,11 +2,13 @@
 
 mod accounts;
 mod attempts;
+mod log_in;
 mod passwords;
-mod refresh;
+mod profile;
+mod revocations;
 mod routes;
 mod seed;
-mod session;
+mod sessions;
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,23 +18,36 @@ use caching::{Cache, CacheOptions};
 use service_kit::{Access, App, Check, Context, Profile, ServiceSpec, StartError};
 use settings::{Settings, SettingsError};
 use storage::Migration;
+use utoipa_axum::router::OpenApiRouter;
 
+use crate::accounts::Accounts;
 use crate::attempts::{AttemptLimits, Attempts};
+use crate::log_in::LogIns;
 use crate::passwords::Passwords;
-use crate::refresh::RefreshTokens;
-use crate::session::Sessions;
+use crate::revocations::Revocations;
+use crate::sessions::Sessions;
 
 const CONFIG: &str = include_str!("../config.default.toml");
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "accounts",
-    sql: include_str!("../migrations/0001_accounts.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "accounts",
+        sql: include_str!("../migrations/0001_accounts.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "identity",
+        sql: include_str!("../migrations/0002_identity.sql"),
+    },
+];
 
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Auth {
+    accounts: Accounts,
     sessions: Sessions,
+    log_ins: LogIns,
+    revocations: Revocations,
     issuer: String,
 }
 
@@ -63,26 +78,36 @@ async fn build(context: Context) -> Result<App, StartError> {
     )
     .await
     .map_err(other)?;
-    seed::seed(&context, &db, &passwords).await?;
+    let accounts = Accounts::new(db.clone());
+    seed::seed(&context, &db, &accounts, &passwords).await?;
     let limits = AttemptLimits {
         per_account: settings.get("login.failures_per_account")?,
         per_address: settings.get("login.failures_per_address")?,
         window: seconds(settings, "login.window_seconds")?,
     };
     let own = Cache::open(&CacheOptions::new("memory:", context.name)).map_err(other)?;
+    let revocations = Revocations::new(db.clone(), signer.life(), context.clock.clone());
+    let sessions = Sessions {
+        db: db.clone(),
+        accounts: accounts.clone(),
+        revocations: revocations.clone(),
+        signer,
+        life: seconds(settings, "tokens.refresh_seconds")?,
+        clock: context.clock.clone(),
+    };
+    let log_ins = LogIns {
+        db: db.clone(),
+        accounts: accounts.clone(),
+        passwords,
+        attempts: Attempts::new(cache.clone(), own, limits),
+        sessions: sessions.clone(),
+    };
     let auth = Auth {
+        accounts,
+        sessions,
+        log_ins,
+        revocations,
         issuer,
-        sessions: Sessions {
-            db: db.clone(),
-            passwords,
-            attempts: Attempts::new(cache.clone(), own, limits),
-            refresh_tokens: RefreshTokens::new(
-                db.clone(),
-                seconds(settings, "tokens.refresh_seconds")?,
-                context.clock.clone(),
-            ),
-            signer,
-        },
     };
     let store = Check::required("store", move || {
         let db = db.clone();
@@ -92,8 +117,10 @@ async fn build(context: Context) -> Result<App, StartError> {
         let cache = cache.clone();
         async move { cache.ping().await.map_err(|error| error.to_string()) }
     });
+    let open = OpenApiRouter::from(revocations::routes());
+    let router = routes::router().merge(open);
     Ok(App {
-        router: routes::router().with_state(auth).into(),
+        router: router.with_state(auth).into(),
         checks: vec![store, counters.optional()],
     })
 }

@@ -5,7 +5,7 @@ use service_kit::{Context, Profile, StartError};
 use storage::Db;
 use travel_types::UserId;
 
-use crate::accounts::{self, Account, User};
+use crate::accounts::{Accounts, NewAccount, Personal};
 use crate::passwords::Passwords;
 
 /// Address, name and role of each account.
@@ -28,6 +28,7 @@ const PASSWORD: &str = "interline-sandbox";
 pub(crate) async fn seed(
     context: &Context,
     db: &Db,
+    accounts: &Accounts,
     passwords: &Passwords,
 ) -> Result<(), StartError> {
     let wanted: String = context.settings.get("sandbox.accounts")?;
@@ -36,8 +37,8 @@ pub(crate) async fn seed(
             "sandbox.accounts is 'on': production makes no sandbox accounts; set it to 'off'"
                 .to_owned(),
         )),
-        (Profile::Production, "auto" | "off") => refuse_seeded(db).await,
-        (Profile::Development, "auto" | "on") => make(context, db, passwords).await,
+        (Profile::Production, "auto" | "off") => refuse_seeded(accounts).await,
+        (Profile::Development, "auto" | "on") => make(context, db, accounts, passwords).await,
         (Profile::Development, "off") => Ok(()),
         (_, other) => Err(StartError::Other(format!(
             "configuration key 'sandbox.accounts' is '{other}'; it must be auto, on or off"
@@ -45,8 +46,8 @@ pub(crate) async fn seed(
     }
 }
 
-async fn refuse_seeded(db: &Db) -> Result<(), StartError> {
-    if accounts::sandbox_count(db).await? == 0 {
+async fn refuse_seeded(accounts: &Accounts) -> Result<(), StartError> {
+    if accounts.sandbox_count().await? == 0 {
         return Ok(());
     }
     Err(StartError::Other(
@@ -56,9 +57,14 @@ async fn refuse_seeded(db: &Db) -> Result<(), StartError> {
     ))
 }
 
-async fn make(context: &Context, db: &Db, passwords: &Passwords) -> Result<(), StartError> {
+async fn make(
+    context: &Context,
+    db: &Db,
+    accounts: &Accounts,
+    passwords: &Passwords,
+) -> Result<(), StartError> {
     for (email, full_name, role) in ACCOUNTS {
-        if accounts::by_email(db, email).await?.is_some() {
+        if accounts.with_email(email).await?.is_some() {
             continue;
         }
         let fault = |words: String| StartError::Other(words);
@@ -70,21 +76,21 @@ async fn make(context: &Context, db: &Db, passwords: &Passwords) -> Result<(), S
             .hash(PASSWORD.into())
             .await
             .map_err(|error| fault(error.to_string()))?;
-        let user = User {
-            id: UserId::new(&context.clock),
+        let personal = Personal {
             email: email.to_owned(),
             full_name: full_name.to_owned(),
+        };
+        let account = NewAccount {
+            id: UserId::new(&context.clock),
+            personal: &personal,
             role,
+            password_hash: &password_hash,
+            sandbox: true,
             created_at: context.clock.now(),
         };
-        accounts::add_sandbox(
-            db,
-            &Account {
-                user,
-                password_hash,
-            },
-        )
-        .await?;
+        let mut tx = db.begin().await?;
+        accounts.add(&mut tx, &account).await?;
+        tx.commit().await?;
     }
     Ok(())
 }

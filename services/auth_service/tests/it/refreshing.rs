@@ -112,9 +112,7 @@ async fn what_is_no_refresh_token_is_refused_and_the_store_holds_none() {
         service.stop().await;
 
         let db = place.open_store().await;
-        let row = query("SELECT * FROM refresh_families")
-            .fetch_one(db.pool())
-            .await;
+        let row = query("SELECT * FROM log_ins").fetch_one(db.pool()).await;
         let row = row.unwrap();
         for column in ["current_hash", "previous_hash", "nonce"] {
             let stored: String = row.try_get(column).unwrap();

@@ -1,6 +1,7 @@
 //! Logging in, staying logged in, and what both answer with.
 
-use auth::{AccessClaims, TokenSigner};
+mod routes;
+
 use serde::{Deserialize, Serialize};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
@@ -9,10 +10,11 @@ use storage::Db;
 use travel_types::FieldErrors;
 use utoipa::ToSchema;
 
-use crate::accounts::{self, User};
+use crate::accounts::{self, Accounts, User};
 use crate::attempts::{Attempt, Attempts};
 use crate::passwords::{Passwords, Turn};
-use crate::refresh::{RefreshError, RefreshTokens};
+use crate::sessions::{Grant, Opened, Sessions};
+pub(crate) use routes::routes;
 
 /// The longest address (RFC 5321 §4.5.3.1.3) and password in characters: longer ones are no account's.
 const MAX_EMAIL: usize = 254;
@@ -63,15 +65,15 @@ pub(crate) struct TokenPair {
 
 /// The parts that the log-in needs. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Sessions {
+pub(crate) struct LogIns {
     pub(crate) db: Db,
+    pub(crate) accounts: Accounts,
     pub(crate) passwords: Passwords,
     pub(crate) attempts: Attempts,
-    pub(crate) refresh_tokens: RefreshTokens,
-    pub(crate) signer: TokenSigner,
+    pub(crate) sessions: Sessions,
 }
 
-impl Sessions {
+impl LogIns {
     /// Tokens for the right password. Unknown account and wrong password cost and answer the same.
     pub(crate) async fn log_in(
         &self,
@@ -87,7 +89,7 @@ impl Sessions {
         let turn = self.passwords.turn(cx.deadline.left()).await;
         let turn: Turn = turn.ok_or_else(overloaded)?;
         self.admit(&attempt).await?;
-        let account = accounts::by_email(&self.db, &email).await?;
+        let account = self.accounts.with_email(&email).await?;
         let stored = account
             .as_ref()
             .map(|account| account.password_hash.clone());
@@ -98,23 +100,25 @@ impl Sessions {
         };
         drop(turn);
         self.attempts.succeeded(&attempt).await;
-        let refresh_token = self
-            .refresh_tokens
-            .begin(&account.user.id.to_string())
-            .await
-            .map_err(refresh_failed)?;
-        self.pair(account.user, refresh_token)
+        let user = self.accounts.open(&account).await?;
+        let user = user.ok_or_else(|| ApiError::new(&codes::INVALID_CREDENTIALS))?;
+        let grant = Grant {
+            account: user.id,
+            client: None,
+            permissions: None,
+        };
+        let mut tx = self.db.begin().await?;
+        let opened = self.sessions.open(&mut tx, &grant).await?;
+        tx.commit().await?;
+        self.pair(user, &grant, opened)
     }
 
     /// A new pair for a refresh token, with the role that the account has now.
     pub(crate) async fn refresh(&self, request: RefreshRequest) -> Result<TokenPair, ApiError> {
         use settings::ExposeSecret as _;
         let token = request.refresh_token.expose_secret();
-        let rotated = self.refresh_tokens.rotate(token).await;
-        let rotated = rotated.map_err(refresh_failed)?;
-        let account = accounts::by_id(&self.db, &rotated.account_id).await?;
-        let account = account.ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
-        self.pair(account.user, rotated.token)
+        let rotated = self.sessions.rotate(token, None).await?;
+        self.pair(rotated.user, &rotated.grant, rotated.opened)
     }
 
     async fn admit(&self, attempt: &Attempt) -> Result<(), ApiError> {
@@ -124,22 +128,15 @@ impl Sessions {
         }
     }
 
-    fn pair(&self, user: User, refresh_token: String) -> Result<TokenPair, ApiError> {
+    fn pair(&self, user: User, grant: &Grant, opened: Opened) -> Result<TokenPair, ApiError> {
         let signed = self
-            .signer
-            .sign(&AccessClaims {
-                subject: &user.id.to_string(),
-                role: user.role,
-                permissions: user.role.permissions(),
-                session: None,
-                client: None,
-            })
-            .map_err(internal)?;
+            .sessions
+            .access_token(&user, grant, &opened.session_id)?;
         Ok(TokenPair {
             access_token: signed.token,
-            refresh_token,
+            refresh_token: opened.refresh_token,
             token_type: "Bearer",
-            expires_in: self.signer.life().as_secs(),
+            expires_in: self.sessions.signer.life().as_secs(),
             user,
         })
     }
@@ -173,13 +170,4 @@ fn overloaded() -> ApiError {
 
 fn internal(error: impl std::fmt::Display) -> ApiError {
     ApiError::new(&codes::INTERNAL_ERROR).because(error)
-}
-
-fn refresh_failed(error: RefreshError) -> ApiError {
-    match error {
-        RefreshError::Invalid => ApiError::new(&codes::UNAUTHENTICATED)
-            .message("The refresh token is not valid or no longer so. Log in again."),
-        RefreshError::Store(error) => error.into(),
-        RefreshError::Random => internal(error),
-    }
 }

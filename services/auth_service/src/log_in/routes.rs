@@ -1,0 +1,70 @@
+//! The routes of logging in and staying logged in.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use service_kit::openapi::ErrorBody;
+use service_kit::{ApiError, Cx, Envelope, StrictJson};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{LoginRequest, RefreshRequest, TokenPair};
+use crate::Auth;
+use crate::routes::with_cache_control;
+
+pub(crate) fn routes() -> OpenApiRouter<Auth> {
+    OpenApiRouter::new()
+        .routes(routes!(log_in))
+        .routes(routes!(refresh))
+}
+
+/// Logs in
+#[utoipa::path(
+    post, path = "/api/v1/auth/login", tag = "identity", security(()),
+    request_body = LoginRequest,
+    responses(
+        (status = 200, description = "The tokens and the account.", body = Envelope<TokenPair>),
+        (status = 400, description = "The body is not the JSON that is asked for.", body = ErrorBody),
+        (status = 401, description = "The address or the password is wrong.", body = ErrorBody),
+        (status = 413, description = "The body is larger than allowed.", body = ErrorBody),
+        (status = 415, description = "The body is not application/json.", body = ErrorBody),
+        (status = 422, description = "A field cannot be right.", body = ErrorBody),
+        (status = 429, description = "Too many failed attempts; Retry-After says how long to wait.", body = ErrorBody),
+        (status = 503, description = "Overloaded; try again after Retry-After.", body = ErrorBody),
+    )
+)]
+async fn log_in(
+    cx: Cx,
+    State(auth): State<Auth>,
+    headers: HeaderMap,
+    StrictJson { value, .. }: StrictJson<LoginRequest>,
+) -> Result<Response, ApiError> {
+    let pair = auth.log_ins.log_in(&cx, value, &headers).await?;
+    Ok(with_cache_control(cx.ok(pair)?, "no-store"))
+}
+
+/// Gets a new pair of tokens
+///
+/// Each refresh token works once. The same one again within ten seconds gets the same answer, in case
+/// the first was lost; later it ends the log-in, for it must have been stolen.
+#[utoipa::path(
+    post, path = "/api/v1/auth/refresh", tag = "identity", security(()),
+    request_body = RefreshRequest,
+    responses(
+        (status = 200, description = "The new tokens and the account.", body = Envelope<TokenPair>),
+        (status = 400, description = "The body is not the JSON that is asked for.", body = ErrorBody),
+        (status = 401, description = "The refresh token is not valid or no longer so.", body = ErrorBody),
+        (status = 413, description = "The body is larger than allowed.", body = ErrorBody),
+        (status = 415, description = "The body is not application/json.", body = ErrorBody),
+        (status = 422, description = "A field is missing.", body = ErrorBody),
+        (status = 503, description = "The store is down; try again after Retry-After.", body = ErrorBody),
+    )
+)]
+async fn refresh(
+    cx: Cx,
+    State(auth): State<Auth>,
+    StrictJson { value, .. }: StrictJson<RefreshRequest>,
+) -> Result<Response, ApiError> {
+    let pair = auth.log_ins.refresh(value).await?;
+    Ok(with_cache_control(cx.ok(pair)?, "no-store"))
+}

@@ -1,0 +1,5 @@
+//! One's own account.
+
+mod routes;
+
+pub(crate) use routes::routes;
