@@ -13,7 +13,7 @@ mod sessions;
 use std::path::Path;
 use std::time::Duration;
 
-use auth::{AccessRules, TokenSigner};
+use auth::{AccessRules, SigningKey, TokenSigner};
 use caching::{Cache, CacheOptions};
 use service_kit::{Access, App, Check, Context, Profile, ServiceSpec, StartError};
 use settings::{Settings, SettingsError};
@@ -131,7 +131,8 @@ fn signer(context: &Context, rules: AccessRules) -> Result<TokenSigner, StartErr
     let life = seconds(&context.settings, "tokens.access_seconds")?;
     let clock = context.clock.clone();
     if !file.is_empty() {
-        return TokenSigner::from_file(Path::new(&file), rules, life, clock).map_err(other);
+        let key = SigningKey::from_file(Path::new(&file)).map_err(other)?;
+        return TokenSigner::new(key, rules, life, clock).map_err(other);
     }
     if context.profile == Profile::Production {
         return Err(StartError::Other(

@@ -42,6 +42,8 @@ pub enum Permission {
     PaymentsWrite,
     /// Change accounts and roles.
     UsersWrite,
+    /// Register OAuth clients and give them their scopes.
+    ClientsWrite,
     /// Read the audit trail.
     AuditRead,
     /// Change how the system runs.
@@ -50,7 +52,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every permission.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::OffersRead,
         Self::OrdersWrite,
         Self::OrdersRead,
@@ -60,6 +62,7 @@ impl Permission {
         Self::BookingsReadAny,
         Self::PaymentsWrite,
         Self::UsersWrite,
+        Self::ClientsWrite,
         Self::AuditRead,
         Self::SystemWrite,
     ];
@@ -76,6 +79,7 @@ impl Permission {
             Self::BookingsReadAny => "bookings:read:any",
             Self::PaymentsWrite => "payments:write",
             Self::UsersWrite => "users:write",
+            Self::ClientsWrite => "clients:write",
             Self::AuditRead => "audit:read",
             Self::SystemWrite => "system:write",
         }

@@ -1,10 +1,34 @@
 //! Private keys on disk: readable by their owner alone.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+/// Where the key that signs access tokens is in development.
+pub fn signing_key(data_dir: &Path) -> PathBuf {
+    data_dir.join("keys").join("signing.pem")
+}
+
+/// Puts a private key in the place of another one, whole or not at all.
+pub fn replace_private(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let draft = path.with_extension(format!("{:016x}.new", random()?));
+    let placed = write_private(&draft, text).and_then(|()| std::fs::rename(&draft, path));
+    if placed.is_err() {
+        drop(std::fs::remove_file(&draft));
+    }
+    placed
+}
+
+fn random() -> std::io::Result<u64> {
+    let mut number = [0; 8];
+    aws_lc_rs::rand::fill(&mut number).map_err(|_| std::io::Error::other("no randomness"))?;
+    Ok(u64::from_be_bytes(number))
+}
 
 /// Writes a new file that only its owner may read, and makes sure that it is on the disk.
 pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
@@ -34,9 +58,7 @@ pub fn read_or_create(
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(words)?;
         }
-        let mut number = [0; 8];
-        aws_lc_rs::rand::fill(&mut number).map_err(|_| "no randomness")?;
-        let draft = path.with_extension(format!("{:016x}.new", u64::from_be_bytes(number)));
+        let draft = path.with_extension(format!("{:016x}.new", random().map_err(words)?));
         let linked = write_private(&draft, &make()?).and_then(|()| {
             // A hard link fails if the name is taken, so two processes never end with two keys.
             std::fs::hard_link(&draft, path)

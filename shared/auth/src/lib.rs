@@ -9,6 +9,7 @@ mod jws;
 pub mod key_file;
 mod key_ring;
 mod signer;
+mod signing_key;
 #[cfg(test)]
 mod testing;
 
@@ -17,4 +18,5 @@ pub use hop::{CLIENT_IP_HEADER, HOP_HEADER, HopError, HopSigner, HopVerifier};
 pub use identity::{Credential, Identity, Permission, Role, UnknownPermission, UnknownRole};
 pub use jwks::{Jwk, Jwks};
 pub use key_ring::KeySource;
-pub use signer::{AccessClaims, SignedToken, SigningError, TokenSigner, new_signing_key};
+pub use signer::{AccessClaims, SignedToken, SigningError, TokenSigner};
+pub use signing_key::SigningKey;

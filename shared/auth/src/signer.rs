@@ -2,22 +2,17 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Serialize;
 use travel_types::Clock;
 
-use crate::jwks::{Jwk, Jwks, PublicKey};
+use crate::jwks::Jwks;
 use crate::jws::ALGORITHM;
-use crate::{AccessRules, Permission, Role, key_file};
+use crate::{AccessRules, Permission, Role, SigningKey, key_file};
 
 /// The longest that a token may live: who loses its role keeps it for no longer.
 const MAX_LIFE: Duration = Duration::from_secs(15 * 60);
@@ -92,8 +87,7 @@ struct Claims<'a> {
 /// Signs access tokens.
 #[derive(Clone)]
 pub struct TokenSigner {
-    key: Arc<RsaKeyPair>,
-    jwk: Jwk,
+    key: SigningKey,
     rules: AccessRules,
     life: Duration,
     clock: Clock,
@@ -101,50 +95,17 @@ pub struct TokenSigner {
 
 impl fmt::Debug for TokenSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenSigner({})", self.jwk.kid())
+        write!(f, "TokenSigner({})", self.key.kid())
     }
 }
 
 impl TokenSigner {
-    /// A signer with the private key in a file: PEM, RSA of at least 2048 bits with the exponent
-    /// 65537, PKCS#8 or PKCS#1. Tokens live for `life`.
+    /// A signer with this key, whose tokens live for `life`.
     ///
     /// # Errors
-    /// [`SigningError::Key`] for another file, [`SigningError::Life`] for more than 15 minutes.
-    pub fn from_file(
-        path: &Path,
-        rules: AccessRules,
-        life: Duration,
-        clock: Clock,
-    ) -> Result<Self, SigningError> {
-        let pem =
-            std::fs::read_to_string(path).map_err(|error| key_error(path, error.to_string()))?;
-        Self::from_pem(path, &pem, rules, life, clock)
-    }
-
-    /// A signer with the development key below a data folder, made on first use.
-    ///
-    /// # Errors
-    /// As [`TokenSigner::from_file`]; also when the folder cannot be written.
-    pub fn development(
-        data_dir: &Path,
-        rules: AccessRules,
-        life: Duration,
-        clock: Clock,
-    ) -> Result<Self, SigningError> {
-        let path = data_dir.join("keys").join("signing.pem");
-        let pem = key_file::read_or_create(&path, || new_signing_key().map_err(|e| e.to_string()))
-            .map_err(|problem| key_error(&path, problem))?;
-        Self::from_pem(&path, &pem, rules, life, clock)
-    }
-
-    /// A signer with the private key in a text; `path` is where it came from, for messages.
-    ///
-    /// # Errors
-    /// As [`TokenSigner::from_file`].
-    pub fn from_pem(
-        path: &Path,
-        pem: &str,
+    /// [`SigningError::Life`] for more than 15 minutes.
+    pub fn new(
+        key: SigningKey,
         rules: AccessRules,
         life: Duration,
         clock: Clock,
@@ -152,36 +113,43 @@ impl TokenSigner {
         if life.as_secs() == 0 || life > MAX_LIFE {
             return Err(SigningError::Life);
         }
-        let der = key_file::from_pem(pem)
-            .ok_or_else(|| key_error(path, "is not a PEM file".to_owned()))?;
-        let key = RsaKeyPair::from_pkcs8(&der)
-            .or_else(|_| RsaKeyPair::from_der(&der))
-            .map_err(|error| key_error(path, format!("is not an RSA key ({error})")))?;
-        let modulus = key.public_key().modulus();
-        let modulus = modulus.big_endian_without_leading_zero();
-        let exponent = key.public_key().exponent();
-        if PublicKey::new(modulus, exponent.big_endian_without_leading_zero()).is_none() {
-            let problem = "must have 2048 to 8192 bits and the exponent 65537, and not be weak";
-            return Err(key_error(path, problem.to_owned()));
-        }
         Ok(Self {
-            jwk: Jwk::new(modulus),
-            key: Arc::new(key),
+            key,
             rules,
             life,
             clock,
         })
     }
 
-    /// The public key, as it is published.
-    pub fn jwk(&self) -> &Jwk {
-        &self.jwk
+    /// A signer with the development key below a data folder, made on first use.
+    ///
+    /// # Errors
+    /// [`SigningError::Key`] for a file that cannot be read, made or used, [`SigningError::Life`] as
+    /// [`TokenSigner::new`].
+    pub fn development(
+        data_dir: &Path,
+        rules: AccessRules,
+        life: Duration,
+        clock: Clock,
+    ) -> Result<Self, SigningError> {
+        let path = key_file::signing_key(data_dir);
+        let made = || {
+            let key = SigningKey::generate().map_err(|error| error.to_string())?;
+            key.to_pem().map_err(|error| error.to_string())
+        };
+        let key = key_file::read_or_create(&path, made)
+            .and_then(|pem| SigningKey::from_pem(&pem))
+            .map_err(|problem| SigningError::Key {
+                path: path.display().to_string(),
+                problem,
+            })?;
+        Self::new(key, rules, life, clock)
     }
 
     /// The public side, as it is published.
     pub fn jwks(&self) -> Jwks {
         Jwks {
-            keys: vec![self.jwk.clone()],
+            keys: vec![self.key.jwk().clone()],
         }
     }
 
@@ -204,7 +172,7 @@ impl TokenSigner {
         let header = TokenHeader {
             alg: ALGORITHM,
             typ: "at+jwt",
-            kid: self.jwk.kid(),
+            kid: self.key.kid(),
         };
         let claims = Claims {
             iss: &self.rules.issuer,
@@ -219,15 +187,7 @@ impl TokenSigner {
             client_id: says.client,
         };
         let mut token = format!("{}.{}", segment(&header)?, segment(&claims)?);
-        let mut signature = vec![0; self.key.public_modulus_len()];
-        self.key
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                token.as_bytes(),
-                &mut signature,
-            )
-            .map_err(|_| SigningError::Failed)?;
+        let signature = self.key.sign(token.as_bytes())?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
         Ok(SignedToken {
@@ -238,28 +198,9 @@ impl TokenSigner {
     }
 }
 
-fn key_error(path: &Path, problem: String) -> SigningError {
-    SigningError::Key {
-        path: path.display().to_string(),
-        problem,
-    }
-}
-
 fn segment(value: &impl Serialize) -> Result<String, SigningError> {
     let json = serde_json::to_vec(value).map_err(|_| SigningError::Failed)?;
     Ok(URL_SAFE_NO_PAD.encode(json))
-}
-
-/// A new RSA key of 2048 bits as PEM (PKCS#8). Takes a noticeable part of a second.
-///
-/// # Errors
-/// [`SigningError::Failed`] when the machine has no randomness or memory.
-pub fn new_signing_key() -> Result<String, SigningError> {
-    let made = RsaKeyPair::generate(KeySize::Rsa2048).and_then(|pair| {
-        let der: Pkcs8V1Der<'static> = pair.as_der()?;
-        Ok(key_file::to_pem("PRIVATE KEY", der.as_ref()))
-    });
-    made.map_err(|_| SigningError::Failed)
 }
 
 #[cfg(test)]
@@ -276,7 +217,15 @@ mod tests {
     }
 
     fn signer(pem: &str, life: Duration) -> Result<TokenSigner, SigningError> {
-        TokenSigner::from_pem(Path::new("signing.pem"), pem, rules(), life, clock())
+        let key = SigningKey::from_pem(pem).map_err(|problem| SigningError::Key {
+            path: String::new(),
+            problem,
+        })?;
+        TokenSigner::new(key, rules(), life, clock())
+    }
+
+    fn new_signing_key() -> Result<String, SigningError> {
+        SigningKey::generate()?.to_pem()
     }
 
     #[tokio::test]
