@@ -75,13 +75,13 @@ pub fn read_or_create(
 }
 
 /// DER as PEM (RFC 7468), in one line of base64.
-pub(crate) fn to_pem(label: &str, der: &[u8]) -> String {
+pub fn to_pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
 /// The DER of a PEM file with one block.
-pub(crate) fn from_pem(pem: &str) -> Option<Vec<u8>> {
+pub fn from_pem(pem: &str) -> Option<Vec<u8>> {
     let body: String = pem
         .lines()
         .map(str::trim)
