@@ -2,6 +2,7 @@
 
 mod accounts;
 mod attempts;
+mod audit_trail;
 mod log_in;
 mod passwords;
 mod profile;
@@ -13,6 +14,7 @@ mod sessions;
 use std::path::Path;
 use std::time::Duration;
 
+use audit::AuditLog;
 use auth::{AccessRules, SigningKey, TokenSigner};
 use caching::{Cache, CacheOptions};
 use service_kit::{Access, App, Check, Context, Profile, ServiceSpec, StartError};
@@ -45,6 +47,7 @@ const MIGRATIONS: &[Migration] = &[
 #[derive(Clone)]
 pub(crate) struct Auth {
     accounts: Accounts,
+    audit_log: AuditLog,
     sessions: Sessions,
     log_ins: LogIns,
     revocations: Revocations,
@@ -70,7 +73,10 @@ async fn build(context: Context) -> Result<App, StartError> {
     };
     let issuer = rules.issuer.clone();
     let signer = signer(&context, rules)?;
-    let db = context.open_store(&[("auth", MIGRATIONS)]).await?;
+    let db = context
+        .open_store(&[(audit::SET, audit::MIGRATIONS), ("auth", MIGRATIONS)])
+        .await?;
+    let audit_log = audit_trail::open(&context, &db).await?;
     let cache = context.open_cache()?;
     let passwords = Passwords::new(
         settings.get("passwords.concurrency")?,
@@ -104,6 +110,7 @@ async fn build(context: Context) -> Result<App, StartError> {
     };
     let auth = Auth {
         accounts,
+        audit_log,
         sessions,
         log_ins,
         revocations,

@@ -99,12 +99,15 @@ async fn production_starts_only_with_a_given_key_and_without_sandbox_accounts() 
         assert!(refused(&[]).await.contains("keys.signing_key_file"));
         assert!(!place.data_dir.join("keys").join("signing.pem").exists());
         let key = ("keys.signing_key_file", signing.as_str());
-        let asked = refused(&[key, ("sandbox.accounts", "on")]).await;
+        let audit = ("audit.key", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
+        let asked = refused(&[key, audit, ("sandbox.accounts", "on")]).await;
         assert!(asked.contains("sandbox.accounts"), "{asked}");
         let wrong = ("keys.signing_key_file", public.as_str());
         assert!(refused(&[wrong]).await.contains("is not an RSA key"));
+        assert!(refused(&[key]).await.contains("audit.key is empty"));
+        assert!(!place.data_dir.join("keys").join("audit.pem").exists());
 
-        let all = with(&[key]);
+        let all = with(&[key, audit]);
         let all: Vec<(&str, &str)> = all.iter().map(|(k, v)| (&**k, &**v)).collect();
         let mut service = place.start(&clock, &all).await.unwrap();
         service.gateway = HopSigner::development(&operator.data_dir, clock.clone()).unwrap();
@@ -115,8 +118,8 @@ async fn production_starts_only_with_a_given_key_and_without_sandbox_accounts() 
         assert_eq!(service.me(&nobody).await.status(), 401);
         service.stop().await;
 
-        place.start(&clock, &[]).await.unwrap().stop().await;
-        let seeded = refused(&[key]).await;
+        place.start(&clock, &[audit]).await.unwrap().stop().await;
+        let seeded = refused(&[key, audit]).await;
         assert!(seeded.contains("holds sandbox accounts"), "{seeded}");
         operator.remove().await;
     })
