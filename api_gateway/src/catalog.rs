@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use auth::Permission;
 use http::Method;
 use serde::Deserialize;
+use service_kit::Need;
 
 const TEXT: &str = include_str!("../../services/catalog.toml");
 
@@ -57,23 +57,12 @@ pub struct Route {
     pub method: Method,
     /// The path; `{name}` stands for exactly one segment.
     pub path: String,
-    /// Who may call it.
-    pub rule: Rule,
+    /// Who may call it. Of a public one credentials are not looked at.
+    pub need: Need,
     /// What kind of work it is.
     pub class: Class,
     /// How long it may take in all.
     pub deadline: Duration,
-}
-
-/// Who may call an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
-    /// Anyone; credentials are not looked at.
-    Public,
-    /// Whoever shows a valid token.
-    Authenticated,
-    /// Whose token has this permission.
-    Permission(Permission),
 }
 
 /// What kind of work an operation is; limits and metrics go by it.
@@ -143,6 +132,7 @@ struct RouteRow {
 enum AccessRow {
     Public,
     Authenticated,
+    Login,
 }
 
 impl Catalog {
@@ -236,12 +226,13 @@ impl RouteRow {
         if !service.prefixes.iter().any(below) {
             return Err(format!("{shown}: outside the service's prefixes"));
         }
-        let rule = match (self.access, self.permission) {
-            (Some(AccessRow::Public), None) => Rule::Public,
-            (Some(AccessRow::Authenticated), None) => Rule::Authenticated,
+        let need = match (self.access, self.permission) {
+            (Some(AccessRow::Public), None) => Need::Public,
+            (Some(AccessRow::Authenticated), None) => Need::Authenticated,
+            (Some(AccessRow::Login), None) => Need::Login,
             (None, Some(name)) => name
                 .parse()
-                .map(Rule::Permission)
+                .map(Need::Permission)
                 .map_err(|error| format!("{shown}: {error}"))?,
             _ => return Err(format!("{shown}: needs either access or permission")),
         };
@@ -252,7 +243,7 @@ impl RouteRow {
         Ok(Route {
             method,
             path: self.path,
-            rule,
+            need,
             class: self.class,
             deadline: Duration::from_millis(deadline),
         })
@@ -314,7 +305,7 @@ mod tests {
             flights
                 .routes
                 .iter()
-                .all(|route| matches!(route.rule, Rule::Permission(_)))
+                .all(|route| matches!(route.need, Need::Permission(_)))
         );
         let defaults = catalog.default_upstreams();
         assert!(defaults.contains("[upstreams.flight_service]"));

@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 use auth::{AccessRules, AccessVerifier, HopSigner};
 use axum::Router;
-use service_kit::{Access, App, Check, Context, Profile, ServiceSpec, StartError};
+use service_kit::{Access, App, Check, Context, Need, Profile, Routes, ServiceSpec, StartError};
 
-pub use catalog::{Catalog, CatalogError, Class, Route, Rule, Service, catalog};
+pub use catalog::{Catalog, CatalogError, Class, Route, Service, catalog};
 
 use crate::authenticate::{Authenticator, KEYS_PATH, PublishedKeys};
 use crate::cors::Cors;
@@ -92,7 +92,7 @@ async fn build(context: Context) -> Result<App, StartError> {
         upstreams,
     };
     Ok(App {
-        router: Router::new().fallback(handle).with_state(Arc::new(gateway)),
+        routes: Routes::unguarded(Router::new().fallback(handle).with_state(Arc::new(gateway))),
         checks,
     })
 }
@@ -124,7 +124,7 @@ fn table(catalog: &Catalog) -> Result<Table, StartError> {
             let entry = Entry {
                 label: format!("{} {}", route.method, route.path),
                 target: Target::Upstream(position),
-                rule: route.rule,
+                need: route.need,
                 class: route.class,
                 deadline: route.deadline,
             };
@@ -137,7 +137,7 @@ fn table(catalog: &Catalog) -> Result<Table, StartError> {
         let entry = Entry {
             label: format!("GET {path}"),
             target: Target::Page(page),
-            rule: Rule::Public,
+            need: Need::Public,
             class: Class::Page,
             deadline: std::time::Duration::from_secs(10),
         };

@@ -12,12 +12,12 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use moka::sync::Cache;
 use service_kit::error::codes;
-use service_kit::{ApiError, Cx};
+use service_kit::{ApiError, Cx, Need};
 use telemetry::HistogramVec;
 use tokio::time::Instant;
 
 use crate::authenticate::Authenticator;
-use crate::catalog::{Class, Rule};
+use crate::catalog::Class;
 use crate::cors::Cors;
 use crate::pages::Pages;
 use crate::routes::{Entry, Found, Table, Target};
@@ -104,8 +104,8 @@ async fn phases(
     // Now the caller may learn what does not exist.
     let entry = existing(found)?;
     seen.entry = Some(Arc::clone(&entry));
-    // What the token does not allow never reaches a service.
-    permitted(&caller, entry.rule)?;
+    // What the credentials do not allow never reaches a service.
+    entry.need.admit(&caller)?;
     // The gateway's own pages end here; everything else goes to the service of its catalogue row.
     match entry.target {
         Target::Page(page) => gateway.pages.answer(page, &path, request.headers()).await,
@@ -125,7 +125,7 @@ async fn phases(
 
 fn needs_credentials(found: &Found, path: &str) -> bool {
     match found {
-        Found::Operation(entry) => entry.rule != Rule::Public,
+        Found::Operation(entry) => entry.need != Need::Public,
         Found::OtherMethods(_) | Found::Nothing => path == "/api" || path.starts_with("/api/"),
     }
 }
@@ -137,16 +137,6 @@ fn existing(found: Found) -> Result<Arc<Entry>, ApiError> {
             Err(ApiError::new(&codes::METHOD_NOT_ALLOWED).header(header::ALLOW, allow))
         }
         Found::Nothing => Err(ApiError::new(&codes::NOT_FOUND)),
-    }
-}
-
-fn permitted(caller: &Identity, rule: Rule) -> Result<(), ApiError> {
-    match rule {
-        Rule::Permission(permission) if !caller.may(permission) => {
-            Err(ApiError::new(&codes::FORBIDDEN)
-                .details(serde_json::json!({"permission": permission.as_str()})))
-        }
-        _ => Ok(()),
     }
 }
 

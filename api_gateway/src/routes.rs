@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, Method};
+use service_kit::Need;
 
-use crate::catalog::{Class, Rule};
+use crate::catalog::Class;
 use crate::pages::Page;
 
 /// Who answers.
@@ -25,7 +26,7 @@ pub(crate) struct Entry {
     /// Method and pattern, for metrics.
     pub(crate) label: String,
     pub(crate) target: Target,
-    pub(crate) rule: Rule,
+    pub(crate) need: Need,
     pub(crate) class: Class,
     pub(crate) deadline: Duration,
 }
@@ -133,7 +134,7 @@ mod tests {
             let entry = Entry {
                 label: (*path).to_owned(),
                 target: Target::Upstream(0),
-                rule: Rule::Public,
+                need: Need::Public,
                 class: Class::Read,
                 deadline: Duration::from_secs(1),
             };

@@ -1,6 +1,9 @@
 //! The documents of the public interface agree with the code and with themselves.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+use service_kit::Need;
 
 fn checked_in(name: &str) -> Value {
     let path = format!("{}/../openapi/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -92,4 +95,55 @@ fn the_catalogue_and_the_document_name_the_same_operations() {
             "{path} is not in services/catalog.toml"
         );
     }
+}
+
+/// What the catalogue says of an operation, in the words of its description.
+fn rule(need: Need) -> (&'static str, &'static str) {
+    match need {
+        Need::Public => ("x-access", "public"),
+        Need::Authenticated => ("x-access", "authenticated"),
+        Need::Login => ("x-access", "login"),
+        Need::Permission(permission) => ("x-permission", permission.as_str()),
+    }
+}
+
+/// Method and path, with the names of parameters left out.
+fn named(method: &str, path: &str) -> String {
+    let plain = |segment: &str| match segment.starts_with('{') {
+        true => "{}".to_owned(),
+        false => segment.to_owned(),
+    };
+    let segments: Vec<String> = path.split('/').map(plain).collect();
+    format!("{} {}", method.to_uppercase(), segments.join("/"))
+}
+
+#[test]
+fn the_gateway_and_the_services_ask_the_same_of_the_caller_of_every_operation() {
+    let mut asked_by_gateway = BTreeMap::new();
+    for service in &api_gateway::catalog().unwrap().services {
+        for route in &service.routes {
+            let name = named(route.method.as_str(), &route.path);
+            asked_by_gateway.insert(name, rule(route.need));
+        }
+    }
+    let document = checked_in("interline");
+    let mut asked_by_service = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = named(method, path);
+            let said = |key| operation.get(key).map(|value| value.as_str().unwrap());
+            let need = match (said("x-access"), said("x-permission")) {
+                (Some(access), None) => ("x-access", access),
+                (None, Some(permission)) => ("x-permission", permission),
+                _ => panic!("{name} does not say what it needs"),
+            };
+            asked_by_service.insert(name, need);
+        }
+    }
+    let rows = asked_by_gateway.len();
+    for (name, need) in &asked_by_service {
+        assert_eq!(asked_by_gateway.remove(name), Some(*need), "{name}");
+    }
+    assert!(asked_by_gateway.is_empty(), "{asked_by_gateway:?}");
+    println!("{rows} operations ask the same at the gateway and in their service");
 }

@@ -20,7 +20,6 @@ use caching::{Cache, CacheOptions};
 use service_kit::{Access, App, Check, Context, Profile, ServiceSpec, StartError};
 use settings::{Settings, SettingsError};
 use storage::Migration;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::accounts::Accounts;
 use crate::attempts::{AttemptLimits, Attempts};
@@ -60,7 +59,7 @@ pub fn service() -> ServiceSpec {
         name: "auth_service",
         access: Access::Gateway,
         config: vec![CONFIG.into()],
-        openapi: || service_kit::openapi::written(&routes::router().into_openapi()),
+        openapi: || service_kit::openapi::written(&routes::routes().into_openapi()),
         build: |context| Box::pin(build(context)),
     }
 }
@@ -124,10 +123,8 @@ async fn build(context: Context) -> Result<App, StartError> {
         let cache = cache.clone();
         async move { cache.ping().await.map_err(|error| error.to_string()) }
     });
-    let open = OpenApiRouter::from(revocations::routes());
-    let router = routes::router().merge(open);
     Ok(App {
-        router: router.with_state(auth).into(),
+        routes: routes::routes().with_state(auth),
         checks: vec![store, counters.optional()],
     })
 }

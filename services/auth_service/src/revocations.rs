@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Json, Router};
 use http::{HeaderValue, header};
 use jiff::Timestamp;
 use serde::Serialize;
-use service_kit::{ApiError, Params};
+use service_kit::{ApiError, Need, Params, Routes};
 use storage::{Db, Row, StoreError, Tx, from_micros, query, to_micros};
 use travel_types::Clock;
 
@@ -169,8 +169,9 @@ impl Revocations {
 }
 
 /// The feed's route: open inside the system, as the keys are; not in the catalogue.
-pub(crate) fn routes() -> Router<Auth> {
-    Router::new().route(
+pub(crate) fn routes() -> Routes<Auth> {
+    Routes::default().internal(
+        Need::Public,
         "/.well-known/interline-revocations",
         axum::routing::get(feed),
     )

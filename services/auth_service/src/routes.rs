@@ -6,12 +6,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::Serialize;
+use service_kit::{Need, Routes, routes};
 use utoipa::OpenApi as _;
 use utoipa::ToSchema;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use crate::{Auth, log_in, profile};
+use crate::{Auth, log_in, profile, revocations};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -20,18 +19,19 @@ use crate::{Auth, log_in, profile};
 )]
 struct Document;
 
-/// Every documented route: one line for each area.
-pub(crate) fn router() -> OpenApiRouter<Auth> {
-    OpenApiRouter::with_openapi(Document::openapi())
+/// Every route: one line for each area.
+pub(crate) fn routes() -> Routes<Auth> {
+    Routes::new(Document::openapi())
         .merge(log_in::routes())
         .merge(profile::routes())
-        .routes(routes!(jwks))
-        .routes(routes!(metadata))
+        .merge(revocations::routes())
+        .route(Need::Public, routes!(jwks))
+        .route(Need::Public, routes!(metadata))
 }
 
 /// Lists the keys that verify access tokens (RFC 7517)
 #[utoipa::path(
-    get, path = "/.well-known/jwks.json", tag = "identity", security(()),
+    get, path = "/.well-known/jwks.json", tag = "identity",
     responses((status = 200, description = "A JWK set of RSA keys for RS256.", body = Object))
 )]
 async fn jwks(State(auth): State<Auth>) -> Response {
@@ -41,7 +41,7 @@ async fn jwks(State(auth): State<Auth>) -> Response {
 
 /// Says what this issuer offers (RFC 8414)
 #[utoipa::path(
-    get, path = "/.well-known/openid-configuration", tag = "identity", security(()),
+    get, path = "/.well-known/openid-configuration", tag = "identity",
     responses((status = 200, description = "The issuer's metadata.", body = IssuerMetadata))
 )]
 async fn metadata(State(auth): State<Auth>) -> Response {

@@ -1,11 +1,10 @@
 //! Every endpoint of the service.
 
+use auth::Permission;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use service_kit::{ApiError, Caller, Cx, Envelope};
+use service_kit::{ApiError, Cx, Envelope, Need, Routes, routes};
 use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use vertical_kit::{CommonParams, Offer, SearchErrors, Shop, SupplierAccount};
 
 use crate::model::{CarDetails, CarKind, CarSearch, Transmission};
@@ -25,8 +24,11 @@ type Cars = Shop<CarSearch>;
 struct Document;
 
 /// What is this service's own; the rest is the kit's.
-pub(crate) fn own() -> OpenApiRouter<Cars> {
-    OpenApiRouter::with_openapi(Document::openapi()).routes(routes!(search_offers))
+pub(crate) fn own() -> Routes<Cars> {
+    Routes::new(Document::openapi()).route(
+        Need::Permission(Permission::OffersRead),
+        routes!(search_offers),
+    )
 }
 
 /// The service's document.
@@ -62,10 +64,8 @@ pub(crate) fn openapi() -> serde_json::Value {
 )]
 async fn search_offers(
     cx: Cx,
-    caller: Caller,
     State(cars): State<Cars>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    cars.search_offers(&cx, &caller, query.as_deref(), &SEARCHING)
-        .await
+    cars.search_offers(&cx, query.as_deref(), &SEARCHING).await
 }

@@ -4,11 +4,9 @@ use auth::Permission;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use service_kit::openapi::ErrorBody;
-use service_kit::{ApiError, Caller, Cx, Envelope, Params, whole};
+use service_kit::{ApiError, Cx, Envelope, Need, Params, Routes, routes, whole};
 use travel_types::Place;
 use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 use vertical_kit::{CommonParams, Offer, SearchErrors, Shop, SupplierAccount};
 
 use crate::model::{FlightDetails, FlightSearch};
@@ -29,10 +27,16 @@ type Flights = Shop<FlightSearch>;
 struct Document;
 
 /// What is this service's own; the rest is the kit's.
-pub(crate) fn own() -> OpenApiRouter<Flights> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(search_offers))
-        .routes(routes!(suggest_places))
+pub(crate) fn own() -> Routes<Flights> {
+    Routes::new(Document::openapi())
+        .route(
+            Need::Permission(Permission::OffersRead),
+            routes!(search_offers),
+        )
+        .route(
+            Need::Permission(Permission::OffersRead),
+            routes!(suggest_places),
+        )
 }
 
 /// The service's document.
@@ -67,12 +71,11 @@ pub(crate) fn openapi() -> serde_json::Value {
 )]
 async fn search_offers(
     cx: Cx,
-    caller: Caller,
     State(flights): State<Flights>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     flights
-        .search_offers(&cx, &caller, query.as_deref(), &SEARCHING)
+        .search_offers(&cx, query.as_deref(), &SEARCHING)
         .await
 }
 
@@ -91,12 +94,7 @@ async fn search_offers(
         (status = 422, description = "A parameter breaks a rule.", body = ErrorBody),
     )
 )]
-async fn suggest_places(
-    cx: Cx,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    caller.require(Permission::OffersRead)?;
+async fn suggest_places(cx: Cx, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     let mut params = Params::read(query.as_deref(), &["query", "limit"])?;
     let text = params.required("query", |text| {
         let fits = !text.trim().is_empty()

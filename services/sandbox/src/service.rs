@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use service_kit::{Access, App, Context, Profile, ServiceSpec};
+use service_kit::{Access, App, Context, Profile, Routes, ServiceSpec};
 
 use crate::{CONFIG_DEFAULT, Options, control, router};
 
@@ -44,7 +44,7 @@ async fn build(context: Context) -> Result<App, service_kit::StartError> {
         .await
         .map_err(|error| service_kit::StartError::Other(format!("sandbox: {error}")))?;
     Ok(App {
-        router,
+        routes: Routes::unguarded(router),
         checks: Vec::new(),
     })
 }

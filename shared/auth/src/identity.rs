@@ -84,6 +84,24 @@ impl Permission {
             Self::SystemWrite => "system:write",
         }
     }
+
+    /// What it allows, for people who are asked to grant it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::OffersRead => "Search and read offers and places",
+            Self::OrdersWrite => "Place orders with suppliers",
+            Self::OrdersRead => "Read and cancel your orders",
+            Self::OrdersReadAny => "Read anybody's orders",
+            Self::BookingsWrite => "Book and cancel trips for you",
+            Self::BookingsRead => "Read your trips",
+            Self::BookingsReadAny => "Read anybody's trips",
+            Self::PaymentsWrite => "Refund payments",
+            Self::UsersWrite => "Change accounts and roles",
+            Self::ClientsWrite => "Register OAuth clients",
+            Self::AuditRead => "Read the audit trail",
+            Self::SystemWrite => "Change how the system runs",
+        }
+    }
 }
 
 /// A name that is no permission.

@@ -10,6 +10,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use travel_types::FieldErrors;
 
 use crate::error::{ApiError, codes};
+use crate::routes::forbidden;
 
 /// A caller with a verified identity. A handler that takes it is closed to anonymous requests.
 #[derive(Clone, Debug)]
@@ -21,7 +22,8 @@ impl Caller {
         self.0.subject()
     }
 
-    /// Lets pass only who may do this.
+    /// Lets pass only who may do this. For what depends on the object; what the whole operation needs
+    /// is its [`crate::Need`].
     ///
     /// # Errors
     /// 403 that names the permission.
@@ -31,14 +33,6 @@ impl Caller {
         }
         Err(forbidden(permission))
     }
-}
-
-/// The answer to a caller whose role lacks a permission.
-pub(crate) fn forbidden(permission: Permission) -> ApiError {
-    ApiError::new(&codes::FORBIDDEN).message(format!(
-        "This needs the permission {}, which your role does not have.",
-        permission.as_str()
-    ))
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {

@@ -177,7 +177,13 @@ fn assemble(
         millis(settings, "http.deadline_ms")?,
         &metrics,
     )?;
-    let mut router = app.router;
+    let (mut router, unguarded) = app.routes.into_parts();
+    if unguarded && spec.access == Access::Gateway {
+        return Err(StartError::Other(format!(
+            "{} has routes that do not say who may call them: add them with Routes::route",
+            spec.name
+        )));
+    }
     if let Some(verifier) = verifier {
         let (name, openapi) = (spec.name, spec.openapi);
         let checks = app.checks.clone();

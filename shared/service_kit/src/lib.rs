@@ -14,6 +14,7 @@ mod observe;
 pub mod openapi;
 mod params;
 mod program;
+mod routes;
 mod spec;
 
 pub use context::{Cx, Deadline, wants_problem_json};
@@ -25,7 +26,10 @@ pub use launch::{Running, StartError, start};
 pub use listener::{Limits, bind};
 pub use params::{Params, date, one_of, place, whole};
 pub use program::{Options, exit_with, main, run_alone, shutdown_signal, start_logging};
+pub use routes::{Need, Routes};
 pub use spec::{Access, App, BoxFuture, Context, Profile, ServiceSpec};
+
+pub use utoipa_axum::routes;
 
 /// The keys that every service has, with their defaults and meanings.
 pub const CONFIG: &str = include_str!("../config.default.toml");

@@ -1,7 +1,10 @@
 //! OpenAPI documents: what all have in common, and many services' documents as one.
 
+use auth::Permission;
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::routes::{X_ACCESS, X_PERMISSION};
 
 /// Why documents cannot be merged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +65,12 @@ const EVERYWHERE: [(&str, &str, &str); 7] = [
 /// The same for operations that want credentials.
 const UNAUTHENTICATED: (&str, &str, &str) =
     ("401", "Unauthenticated", "There are no valid credentials.");
+/// The same for operations that not all valid credentials are enough for.
+const FORBIDDEN: (&str, &str, &str) = (
+    "403",
+    "Forbidden",
+    "The caller is known, but its role or its credentials do not allow this.",
+);
 /// Refused before it is read, hence without a body.
 const HEADERS_TOO_LARGE: (&str, &str, &str) = (
     "431",
@@ -90,6 +99,7 @@ pub fn merge(documents: &[(String, Value)], version: &str) -> Result<Value, Merg
             for (method, operation) in entries(Some(item)) {
                 let mut operation = operation.clone();
                 name_uniquely(&mut operation, service.trim_end_matches("_service"));
+                secure(&mut operation);
                 complete(&mut operation);
                 if into.insert(method.clone(), operation).is_some() {
                     return Err(MergeError::Operation {
@@ -121,11 +131,7 @@ pub fn merge(documents: &[(String, Value)], version: &str) -> Result<Value, Merg
     let used = json!(paths).to_string();
     object(components.entry("responses").or_insert_with(empty))
         .retain(|name, _| used.contains(&format!("#/components/responses/{name}\"")));
-    let security = json!({
-        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
-                   "description": "The access_token of POST /api/v1/auth/login."}
-    });
-    components.insert("securitySchemes".to_owned(), security);
+    components.insert("securitySchemes".to_owned(), security_schemes());
     Ok(json!({
         "openapi": "3.1.0",
         "info": {
@@ -135,7 +141,7 @@ pub fn merge(documents: &[(String, Value)], version: &str) -> Result<Value, Merg
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}],
+        "security": [{"bearer": []}, {"apiKey": []}, {"oauth2": []}],
         "tags": tags,
         "paths": paths,
         "components": components,
@@ -160,18 +166,62 @@ fn name_uniquely(value: &mut Value, prefix: &str) {
     }
 }
 
+/// The ways to show who one is.
+fn security_schemes() -> Value {
+    let scopes: Map<String, Value> = Permission::ALL
+        .into_iter()
+        .map(|permission| (permission.as_str().to_owned(), permission.meaning().into()))
+        .collect();
+    json!({
+        "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                   "description": "The access_token of POST /api/v1/auth/login."},
+        "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key",
+                   "description": "An API key of POST /api/v1/auth/api-keys. Not together with a token."},
+        "oauth2": {
+            "type": "oauth2",
+            "description": "An access token of POST /oauth/token (RFC 6749), sent as a bearer token.",
+            "flows": {
+                "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": scopes},
+                "authorizationCode": {
+                    "authorizationUrl": "/oauth/authorize", "tokenUrl": "/oauth/token",
+                    "refreshUrl": "/oauth/token", "scopes": scopes,
+                },
+            },
+        },
+    })
+}
+
+/// Says with which credentials an operation can be called, by the need that its route names.
+fn secure(operation: &mut Value) {
+    let permission = operation.get(X_PERMISSION).cloned();
+    let login = operation
+        .get(X_ACCESS)
+        .is_some_and(|access| access == "login");
+    let security = match permission {
+        Some(permission) => {
+            json!([{"bearer": []}, {"apiKey": []}, {"oauth2": [permission]}])
+        }
+        None if login => json!([{"bearer": []}]),
+        None => return,
+    };
+    object(operation).insert("security".to_owned(), security);
+}
+
 /// Adds the answers that every operation may get, and to every error its second form.
 fn complete(operation: &mut Value) {
     let open = operation
         .get("security")
         .is_some_and(|security| *security == json!([{}]) || *security == json!([]));
     let map = object(operation);
-    let responses = object(map.entry("responses").or_insert_with(empty));
     let secured = (!open).then_some(UNAUTHENTICATED);
+    let chosen = map.contains_key(X_PERMISSION) || map.get(X_ACCESS) == Some(&json!("login"));
+    let choosy = chosen.then_some(FORBIDDEN);
+    let responses = object(map.entry("responses").or_insert_with(empty));
     for (status, name, description) in EVERYWHERE
         .into_iter()
         .chain([HEADERS_TOO_LARGE])
         .chain(secured)
+        .chain(choosy)
     {
         responses.entry(status).or_insert_with(|| {
             json!({"$ref": format!("#/components/responses/{name}"), "description": description})
@@ -210,7 +260,7 @@ fn complete_error(status: &str, response: &mut Value) {
 /// come with a copy of what they hold.
 fn add_common(components: &mut Map<String, Value>) {
     let responses = object(components.entry("responses").or_insert_with(empty));
-    let with_body = EVERYWHERE.into_iter().chain([UNAUTHENTICATED]);
+    let with_body = EVERYWHERE.into_iter().chain([UNAUTHENTICATED, FORBIDDEN]);
     for (status, name, description) in with_body {
         let mut response = json!({
             "description": description,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use axum::Router;
 use caching::{Cache, CacheOptions};
 use settings::Settings;
 use storage::{Db, Migration, StoreOptions};
@@ -16,6 +15,7 @@ use travel_types::Clock;
 
 use crate::StartError;
 use crate::health::Check;
+use crate::routes::Routes;
 
 /// A future in a box, as builders return it.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -46,8 +46,8 @@ impl ServiceSpec {
 
 /// The running parts of a service.
 pub struct App {
-    /// Its routes. The kit adds health, metrics and the OpenAPI document.
-    pub router: Router,
+    /// Its routes and what each needs. The kit adds health, metrics and the OpenAPI document.
+    pub routes: Routes,
     /// What it depends on.
     pub checks: Vec<Check>,
 }

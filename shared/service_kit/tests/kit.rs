@@ -9,14 +9,16 @@
 
 use std::time::Duration;
 
-use auth::{HOP_HEADER, HopSigner, Identity, Role};
+use auth::{HOP_HEADER, HopSigner, Identity, Permission, Role};
 use axum::Router;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use service_kit::{
-    Access, ApiError, App, Caller, Check, Context, Cx, ServiceSpec, StartError, StrictJson,
+    Access, ApiError, App, Caller, Check, Context, Cx, Need, Routes, ServiceSpec, StartError,
+    StrictJson,
 };
+use settings::{Settings, Sources};
 use testkit::{Client, Stack};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -45,13 +47,49 @@ async fn patience(cx: Cx) -> Result<Response, ApiError> {
     cx.ok(u64::try_from(cx.deadline.left().as_millis()).unwrap())
 }
 
+/// Reads what everybody may read
+#[utoipa::path(get, path = "/things/public", responses((status = 200, description = "It.")))]
+async fn public(cx: Cx) -> Result<Response, ApiError> {
+    cx.ok("public")
+}
+
+/// Reads what whoever is known may read
+#[utoipa::path(get, path = "/things/known", responses((status = 200, description = "It.")))]
+async fn known(cx: Cx) -> Result<Response, ApiError> {
+    cx.ok("known")
+}
+
+/// Reads what is one's own
+#[utoipa::path(get, path = "/things/own", responses((status = 200, description = "It.")))]
+async fn own(cx: Cx) -> Result<Response, ApiError> {
+    cx.ok("own")
+}
+
+/// Reads the audit trail
+#[utoipa::path(get, path = "/things/audit", responses((status = 200, description = "It.")))]
+async fn audit(cx: Cx) -> Result<Response, ApiError> {
+    cx.ok("audit")
+}
+
+fn routes() -> Routes {
+    let audited = Need::Permission(Permission::AuditRead);
+    let things = Routes::default()
+        .route(Need::Public, service_kit::routes!(public))
+        .route(Need::Authenticated, service_kit::routes!(known))
+        .route(Need::Login, service_kit::routes!(own))
+        .route(audited, service_kit::routes!(audit));
+    Routes::default()
+        .internal(Need::Authenticated, "/who", get(who))
+        .internal(Need::Authenticated, "/wish", post(wish))
+        .internal(Need::Public, "/panic", get(panics))
+        .internal(Need::Public, "/patience", get(patience))
+        .internal(audited, "/inside", get(patience))
+        .nest("/v1", things.with_state(()))
+}
+
 async fn build(_: Context) -> Result<App, StartError> {
     Ok(App {
-        router: Router::new()
-            .route("/who", get(who))
-            .route("/wish", post(wish))
-            .route("/panic", get(panics))
-            .route("/patience", get(patience)),
+        routes: routes(),
         checks: vec![Check::required("moon", || async { Err("is down".to_owned()) }).optional()],
     })
 }
@@ -61,7 +99,7 @@ fn spec() -> ServiceSpec {
         name: "kit_service",
         access: Access::Gateway,
         config: Vec::new(),
-        openapi: || serde_json::json!({}),
+        openapi: || service_kit::openapi::written(&routes().into_openapi()),
         build: |context| Box::pin(build(context)),
     }
 }
@@ -72,9 +110,15 @@ async fn start(settings: testkit::Settings<'_>) -> Stack {
 
 /// A caller with an identity that the service believes.
 fn agent(stack: &Stack) -> Client {
+    caller(
+        stack,
+        &Identity::new("usr_agent".into(), Role::Agent, Vec::new()),
+    )
+}
+
+fn caller(stack: &Stack, identity: &Identity) -> Client {
     let signer = HopSigner::development(stack.data_dir(), Clock::system()).unwrap();
-    let agent = Identity::new("usr_agent".into(), Role::Agent, Vec::new());
-    let identity = signer.sign(&agent, "kit_service").unwrap();
+    let identity = signer.sign(identity, "kit_service").unwrap();
     stack
         .client("kit_service")
         .with(HOP_HEADER.as_str(), &identity)
@@ -108,6 +152,105 @@ async fn only_a_signed_identity_opens_the_door_and_operators_need_none() {
     assert_eq!(health.body["status"], "warn");
     assert_eq!(health.body["checks"]["moon"]["output"], "is down");
     stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_route_needs_is_asked_before_its_handler_runs_and_stands_in_the_document() {
+    let stack = start(&[]).await;
+    let with = |permissions: &[Permission]| {
+        Identity::new("usr_1".into(), Role::Admin, permissions.to_vec())
+    };
+    let nobody = Identity::anonymous();
+    let login = with(&[]);
+    let client = with(&[]).through_client("cli_1".into());
+    let key = with(&[Permission::AuditRead]).through_api_key("key_1".into());
+    let (yes, no_one, forbidden, login_required) = (
+        (200, ""),
+        (401, "UNAUTHENTICATED"),
+        (403, "FORBIDDEN"),
+        (403, "LOGIN_REQUIRED"),
+    );
+    for (path, need, answers) in [
+        (
+            "/v1/things/public",
+            ("x-access", "public"),
+            [yes, yes, yes, yes],
+        ),
+        (
+            "/v1/things/known",
+            ("x-access", "authenticated"),
+            [no_one, yes, yes, yes],
+        ),
+        (
+            "/v1/things/own",
+            ("x-access", "login"),
+            [no_one, yes, login_required, login_required],
+        ),
+        (
+            "/v1/things/audit",
+            ("x-permission", "audit:read"),
+            [no_one, forbidden, forbidden, yes],
+        ),
+        ("/inside", ("", ""), [no_one, forbidden, forbidden, yes]),
+    ] {
+        for (identity, (status, code)) in [&nobody, &login, &client, &key].into_iter().zip(answers)
+        {
+            let answer = caller(&stack, identity).get(path).await;
+            assert_eq!(answer.status, status, "{path} {identity:?}");
+            if status != 200 {
+                assert_eq!(answer.code(), code, "{path} {identity:?}");
+            }
+        }
+        let document = stack.client("kit_service").get("/openapi.json").await.body;
+        let operation = &document["paths"][path]["get"];
+        match need {
+            ("", _) => assert!(document["paths"].get(path).is_none()),
+            (name, said) => assert_eq!(operation[name], said, "{path}"),
+        }
+        let open = path == "/v1/things/public";
+        assert_eq!(operation["security"] == serde_json::json!([{}]), open);
+    }
+    let merged = service_kit::openapi::merge(&[("a".into(), (spec().openapi)())], "1").unwrap();
+    for (path, security) in [
+        ("own", serde_json::json!([{"bearer": []}])),
+        (
+            "audit",
+            serde_json::json!([{"bearer": []}, {"apiKey": []}, {"oauth2": ["audit:read"]}]),
+        ),
+    ] {
+        let operation = &merged["paths"][format!("/v1/things/{path}")]["get"];
+        assert_eq!(operation["security"], security);
+        assert!(operation["responses"]["403"].is_object());
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_behind_the_gateway_does_not_start_with_a_route_that_names_no_need() {
+    let forgetful = ServiceSpec {
+        build: |_| {
+            Box::pin(async {
+                let forgotten = Routes::unguarded(Router::new().route("/forgotten", get(who)));
+                Ok(App {
+                    routes: routes().merge(forgotten),
+                    checks: Vec::new(),
+                })
+            })
+        },
+        ..spec()
+    };
+    let folder = testkit::Folder::new();
+    let data_dir = folder.path().display().to_string();
+    let sources = Sources::default().with("test", "data_dir", data_dir);
+    let settings = Settings::load(forgetful.name, &forgetful.defaults(), &sources);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let started =
+        service_kit::start(&forgetful, settings.unwrap(), Clock::system(), listener).await;
+    let problem = started.unwrap_err().to_string();
+    assert!(
+        problem.contains("do not say who may call them"),
+        "{problem}"
+    );
 }
 
 #[tokio::test]

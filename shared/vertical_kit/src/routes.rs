@@ -12,15 +12,13 @@ use http::request::Parts;
 use serde_json::{Map, Value};
 use service_kit::openapi::ErrorBody;
 use service_kit::{
-    ApiError, Caller, Cx, Envelope, IdempotencyKeyHeader, NoBody, Params, StrictJson, error::codes,
-    wants_problem_json, whole,
+    ApiError, Caller, Cx, Envelope, IdempotencyKeyHeader, Need, NoBody, Params, Routes, StrictJson,
+    error::codes, routes, wants_problem_json, whole,
 };
 use storage::idempotency::{IdempotencyKey, fingerprint};
 use travel_types::OrderId;
 use utoipa::openapi::schema::Schema;
-use utoipa::openapi::{Ref, RefOr};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use utoipa::openapi::{OpenApi, Ref, RefOr};
 
 use crate::desk::{Desk, call_within, in_time};
 use crate::keyed::Keyed;
@@ -29,13 +27,26 @@ use crate::offer_store;
 use crate::{Cancellation, NewOrder, Order, PriceChange, RepricedOffer};
 
 /// The routes, relative to the vertical's own path.
-pub fn routes() -> OpenApiRouter<Desk> {
-    OpenApiRouter::new()
-        .routes(routes!(get_offer))
-        .routes(routes!(create_order, list_orders))
-        .routes(routes!(get_order))
-        .routes(routes!(quote_cancellation))
-        .routes(routes!(confirm_cancellation))
+pub fn routes() -> Routes<Desk> {
+    Routes::default()
+        .route(Need::Permission(Permission::OffersRead), routes!(get_offer))
+        .route(
+            Need::Permission(Permission::OrdersWrite),
+            routes!(create_order),
+        )
+        .route(
+            Need::Permission(Permission::OrdersRead),
+            routes!(list_orders),
+        )
+        .route(Need::Permission(Permission::OrdersRead), routes!(get_order))
+        .route(
+            Need::Permission(Permission::OrdersRead),
+            routes!(quote_cancellation),
+        )
+        .route(
+            Need::Permission(Permission::OrdersRead),
+            routes!(confirm_cancellation),
+        )
 }
 
 /// Re-prices an offer
@@ -70,11 +81,9 @@ pub fn routes() -> OpenApiRouter<Desk> {
 )]
 async fn get_offer(
     cx: Cx,
-    caller: Caller,
     State(desk): State<Desk>,
     Path(offer): Path<String>,
 ) -> Result<Response, ApiError> {
-    caller.require(Permission::OffersRead)?;
     let absent = || ApiError::new(&codes::NOT_FOUND);
     let id = offer.parse().map_err(|_| absent())?;
     let mut stored = offer_store::find(&desk.0.db, id)
@@ -144,7 +153,6 @@ async fn create_order(
     State(desk): State<Desk>,
     body: Result<StrictJson<NewOrder>, ApiError>,
 ) -> Result<Response, ApiError> {
-    caller.require(Permission::OrdersWrite)?;
     let raw: &[u8] = body.as_ref().map_or(b"", |body| &body.raw);
     let keyed = repeatable.keyed(&caller, "orders", raw)?;
     desk.place(&cx, caller.subject(), keyed, body?.value).await
@@ -173,7 +181,6 @@ async fn list_orders(
     State(desk): State<Desk>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    caller.require(Permission::OrdersRead)?;
     let mut params = Params::read(query.as_deref(), &["limit", "cursor", "sort"])?;
     let limit = params.optional("limit", whole(1, 100));
     params.optional("sort", |text| match text {
@@ -225,7 +232,6 @@ async fn get_order(
     State(desk): State<Desk>,
     Path(order): Path<String>,
 ) -> Result<Response, ApiError> {
-    caller.require(Permission::OrdersRead)?;
     let absent = || ApiError::new(&codes::NOT_FOUND);
     let id = order.parse().map_err(|_| absent())?;
     let order = desk.0.ledger.order(id).await?.ok_or_else(absent)?;
@@ -266,7 +272,6 @@ async fn quote_cancellation(
     Path(order): Path<String>,
     body: Result<NoBody, ApiError>,
 ) -> Result<Response, ApiError> {
-    caller.require(Permission::OrdersRead)?;
     body?;
     let id = order
         .parse()
@@ -311,7 +316,6 @@ async fn confirm_cancellation(
     Path(cancellation): Path<String>,
     body: Result<NoBody, ApiError>,
 ) -> Result<Response, ApiError> {
-    caller.require(Permission::OrdersRead)?;
     body?;
     let id = cancellation
         .parse()
@@ -361,7 +365,7 @@ impl Repeatable {
 /// Completes the document of a vertical: every operation gets its tag, `details` of offers and orders is
 /// described by the vertical's own component instead of as any object, and the components that hold such
 /// details get the vertical's name in front, e.g. `FlightOrder`: another vertical's are others.
-pub fn complete(mut document: utoipa::openapi::OpenApi, tag: &str, details: &str) -> Value {
+pub fn complete(mut document: OpenApi, tag: &str, details: &str) -> Value {
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
             operation.tags.get_or_insert_with(|| vec![tag.to_owned()]);

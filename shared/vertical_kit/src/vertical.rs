@@ -4,11 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::FromRef;
-use service_kit::{App, Check, Context, StartError};
+use service_kit::{App, Check, Context, Routes, StartError};
 use supplier_client::SupplierMetrics;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::desk::{Desk, DeskParts, Rules};
 use crate::{Assortment, Searcher, Supplier};
@@ -116,20 +114,16 @@ impl<Q: Send + Sync + 'static> Shop<Q> {
 
     /// The service: `own` routes with full paths, the kit's under `/api/v1/<name>`, and the check of
     /// the store.
-    pub fn app(self, own: OpenApiRouter<Self>) -> App {
-        let (kit, _) = crate::routes::routes().split_for_parts();
-        let (own, _) = own.split_for_parts();
+    pub fn app(self, own: Routes<Self>) -> App {
         let prefix = format!("/api/v1/{}", self.desk.vertical());
         let db = self.desk.db().clone();
         let store = Check::required("store", move || {
             let db = db.clone();
             async move { db.ping().await.map_err(|error| error.to_string()) }
         });
-        let desk = self.desk.clone();
+        let kit = crate::routes::routes().with_state(self.desk.clone());
         App {
-            router: own
-                .with_state(self)
-                .merge(Router::new().nest(&prefix, kit.with_state(desk))),
+            routes: own.with_state(self).nest(&prefix, kit),
             checks: vec![store],
         }
     }
@@ -138,11 +132,11 @@ impl<Q: Send + Sync + 'static> Shop<Q> {
 /// A vertical's document: its own operations with full paths and the kit's. `details` is the name of
 /// the component that describes the vertical's part of offers and orders.
 pub fn document<Q: Send + Sync + 'static>(
-    own: OpenApiRouter<Shop<Q>>,
+    own: Routes<Shop<Q>>,
     name: &str,
     details: &str,
 ) -> serde_json::Value {
-    let document = OpenApiRouter::<Desk>::with_openapi(own.into_openapi())
+    let document = Routes::<Desk>::new(own.into_openapi())
         .nest(&format!("/api/v1/{name}"), crate::routes::routes())
         .into_openapi();
     crate::routes::complete(document, name, details)

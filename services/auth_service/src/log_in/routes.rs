@@ -4,23 +4,21 @@ use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
 use service_kit::openapi::ErrorBody;
-use service_kit::{ApiError, Cx, Envelope, StrictJson};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use service_kit::{ApiError, Cx, Envelope, Need, Routes, StrictJson, routes};
 
 use super::{LoginRequest, RefreshRequest, TokenPair};
 use crate::Auth;
 use crate::routes::with_cache_control;
 
-pub(crate) fn routes() -> OpenApiRouter<Auth> {
-    OpenApiRouter::new()
-        .routes(routes!(log_in))
-        .routes(routes!(refresh))
+pub(crate) fn routes() -> Routes<Auth> {
+    Routes::default()
+        .route(Need::Public, routes!(log_in))
+        .route(Need::Public, routes!(refresh))
 }
 
 /// Logs in
 #[utoipa::path(
-    post, path = "/api/v1/auth/login", tag = "identity", security(()),
+    post, path = "/api/v1/auth/login", tag = "identity",
     request_body = LoginRequest,
     responses(
         (status = 200, description = "The tokens and the account.", body = Envelope<TokenPair>),
@@ -48,7 +46,7 @@ async fn log_in(
 /// Each refresh token works once. The same one again within ten seconds gets the same answer, in case
 /// the first was lost; later it ends the log-in, for it must have been stolen.
 #[utoipa::path(
-    post, path = "/api/v1/auth/refresh", tag = "identity", security(()),
+    post, path = "/api/v1/auth/refresh", tag = "identity",
     request_body = RefreshRequest,
     responses(
         (status = 200, description = "The new tokens and the account.", body = Envelope<TokenPair>),

@@ -4,16 +4,14 @@ use axum::extract::State;
 use axum::response::Response;
 use service_kit::error::codes;
 use service_kit::openapi::ErrorBody;
-use service_kit::{ApiError, Caller, Cx, Envelope};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
+use service_kit::{ApiError, Caller, Cx, Envelope, Need, Routes, routes};
 
 use crate::Auth;
 use crate::accounts::User;
 use crate::routes::with_cache_control;
 
-pub(crate) fn routes() -> OpenApiRouter<Auth> {
-    OpenApiRouter::new().routes(routes!(me))
+pub(crate) fn routes() -> Routes<Auth> {
+    Routes::default().route(Need::Authenticated, routes!(me))
 }
 
 /// Reads one's own account

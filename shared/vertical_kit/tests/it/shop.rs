@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth::{HOP_HEADER, HopSigner, Identity, Role};
-use axum::Router;
+use auth::{HOP_HEADER, HopSigner, Identity, Permission, Role};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Value, json};
-use service_kit::{Access, ApiError, App, Context, Cx, Running, ServiceSpec, StartError};
+use service_kit::{
+    Access, ApiError, App, Context, Cx, Need, Routes, Running, ServiceSpec, StartError,
+};
 use settings::{Settings, Sources};
 use storage::{Db, Migration, StoreError, StoreOptions};
 use testkit::{Answer, Client, Folder, wait_until};
@@ -99,14 +100,16 @@ async fn build(context: Context) -> Result<App, StartError> {
     };
     let desk = Desk::open(&context, parts).await?;
     let searchers: Searchers = suppliers.iter().map(as_searcher).collect();
-    let (kit, _) = vertical_kit::routes::routes().split_for_parts();
-    let kit = kit.with_state(desk.clone()).merge(
-        Router::new()
-            .route("/offers", axum::routing::get(search))
-            .with_state((desk, searchers)),
-    );
+    let own = Routes::default()
+        .internal(
+            Need::Permission(Permission::OffersRead),
+            "/offers",
+            axum::routing::get(search),
+        )
+        .with_state((desk.clone(), searchers));
+    let kit = vertical_kit::routes::routes().with_state(desk).merge(own);
     Ok(App {
-        router: Router::new().nest("/api/v1/tours", kit),
+        routes: Routes::default().nest("/api/v1/tours", kit),
         checks: Vec::new(),
     })
 }
