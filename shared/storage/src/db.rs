@@ -216,8 +216,10 @@ fn sqlite_pool(options: &StoreOptions, connections: u32) -> AnyPoolOptions {
             Box::pin(async move {
                 // FULL: in WAL mode every commit is on the disk before it is answered. A booking
                 // that was confirmed must still be there after a power cut.
+                // secure_delete: what was removed does not stay in free pages.
                 sqlx::raw_sql(
-                    "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+                    "PRAGMA busy_timeout = 5000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                     PRAGMA secure_delete = ON;",
                 )
                 .execute(&mut *connection)
                 .await?;

@@ -214,6 +214,18 @@ pub async fn release(tx: &mut Tx, key: &IdempotencyKey) -> Result<(), StoreError
     Ok(())
 }
 
+/// Removes all keys of a caller with their answers; returns how many.
+///
+/// # Errors
+/// Those of the store.
+pub async fn forget(tx: &mut Tx, caller: &str) -> Result<u64, StoreError> {
+    let removed = sqlx::query("DELETE FROM idempotency_keys WHERE caller = $1")
+        .bind(caller)
+        .execute(&mut **tx)
+        .await?;
+    Ok(removed.rows_affected())
+}
+
 /// Removes the keys that have expired by `now`; returns how many.
 ///
 /// # Errors

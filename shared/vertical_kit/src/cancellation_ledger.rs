@@ -8,6 +8,7 @@ use travel_types::{CancellationId, Money, OrderId};
 
 use crate::ledger::{Ledger, corrupt, id, json, money, readable, write_history};
 use crate::offer_store::{instant, maybe_instant};
+use crate::owned::Owned;
 use crate::quotes::{Cancellation, CancellationStatus};
 
 /// A cancellation with what only the kit and the adapter need to know.
@@ -79,14 +80,13 @@ impl Ledger {
     pub(crate) async fn cancellation(
         &self,
         id: CancellationId,
-    ) -> Result<Option<LedgerCancellation>, StoreError> {
-        storage::query("SELECT * FROM cancellations WHERE id = $1")
+    ) -> Result<Option<Owned<LedgerCancellation>>, StoreError> {
+        let row = storage::query("SELECT * FROM cancellations WHERE id = $1")
             .bind(id.to_string())
             .fetch_optional(self.db.pool())
-            .await?
-            .as_ref()
-            .map(read_cancellation)
-            .transpose()
+            .await?;
+        let found = row.as_ref().map(read_cancellation).transpose()?;
+        Ok(found.map(|found| Owned::new(found.owner.clone(), found)))
     }
 
     /// Takes a quote to be carried out. False when it was taken before, or another quote of the same

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::Identity;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::Map;
@@ -18,10 +19,11 @@ use crate::Supplier;
 use crate::answers::{give, may_have_acted, supplier_failure};
 use crate::cancellation_ledger::LedgerCancellation;
 use crate::desk::{Desk, call_within, in_time};
-use crate::keyed::{Keyed, keep_in, repeated};
+use crate::keyed::Keyed;
 use crate::ledger::LedgerOrder;
 use crate::ordering::{located, lookup};
 use crate::orders::OrderStatus;
+use crate::owned::Owned;
 use crate::quotes::{Cancellation, CancellationStatus};
 use crate::supplier::{CancellationOutcome, PlacedStatus};
 
@@ -31,11 +33,11 @@ impl Desk {
     pub(crate) async fn quote_cancellation(
         &self,
         cx: &Cx,
-        owner: &str,
+        caller: &Identity,
         keyed: Option<Keyed>,
         order: OrderId,
     ) -> Result<Response, ApiError> {
-        let order = self.own_order(owner, order).await?;
+        let order = Owned::open(self.0.ledger.order(order).await?, caller, None)?;
         let (desk, cx) = (self.clone(), cx.clone());
         self.to_the_end(async move { desk.quote_once(&cx, keyed.as_ref(), &order).await })
             .await
@@ -55,7 +57,7 @@ impl Desk {
                 Claim::New | Claim::Abandoned { .. } => tx.commit().await?,
                 other => {
                     tx.rollback().await?;
-                    return repeated(other);
+                    return self.repeated(keyed, other).await;
                 }
             }
         }
@@ -72,7 +74,7 @@ impl Desk {
             tx.commit().await?;
             return answer;
         };
-        let kept = keep_in(&mut tx, cx, keyed, answer).await?;
+        let kept = self.keep_in(&mut tx, cx, keyed, answer).await?;
         tx.commit().await?;
         Ok(give(kept, false))
     }
@@ -153,12 +155,14 @@ impl Desk {
     pub(crate) async fn confirm_cancellation(
         &self,
         cx: &Cx,
-        owner: &str,
+        caller: &Identity,
         keyed: Keyed,
         id: CancellationId,
     ) -> Result<Response, ApiError> {
-        let quoted = self.own_cancellation(owner, id).await?;
-        let order = self.own_order(owner, quoted.cancellation.order_id).await?;
+        let ledger = &self.0.ledger;
+        let quoted = Owned::open(ledger.cancellation(id).await?, caller, None)?;
+        let order = ledger.order(quoted.cancellation.order_id).await?;
+        let order = Owned::open(order, caller, None)?;
         let (desk, cx) = (self.clone(), cx.clone());
         self.to_the_end(async move { desk.confirm_once(&cx, &keyed, &order, &quoted).await })
             .await
@@ -181,13 +185,13 @@ impl Desk {
             }
             other => {
                 tx.rollback().await?;
-                return repeated(other);
+                return self.repeated(keyed, other).await;
             }
         }
         let supplier = match self.take(&mut tx, quoted).await? {
             Ok(supplier) => supplier,
             Err(refusal) => {
-                let answer = keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
+                let answer = self.keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
                 tx.commit().await?;
                 return Ok(give(answer, false));
             }
@@ -284,7 +288,7 @@ impl Desk {
                 .cancelled_elsewhere(&mut tx, quoted.order_id, now)
                 .await?;
         }
-        let kept = keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
+        let kept = self.keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
         tx.commit().await?;
         Ok(kept)
     }
@@ -334,16 +338,19 @@ impl Desk {
         id: CancellationId,
     ) -> Result<StoredAnswer, ApiError> {
         let unread = |error: StoreError| ApiError::from(error).may_have_booked();
-        let answer = self.cancellation_state(cx, id).await.map_err(unread)?;
+        let answer = self.cancellation_state(cx, &keyed.key.caller, id).await;
+        let answer = answer.map_err(unread)?;
         self.keep_answer(cx, keyed, answer).await.map_err(unread)
     }
 
     async fn cancellation_state(
         &self,
         cx: &Cx,
+        owner: &str,
         id: CancellationId,
     ) -> Result<Result<Response, ApiError>, StoreError> {
-        let Some(stored) = self.0.ledger.cancellation(id).await? else {
+        let found = self.0.ledger.cancellation(id).await?;
+        let Some(stored) = found.and_then(|found| found.for_owner(owner)) else {
             return Ok(Err(ApiError::new(&codes::NOT_FOUND)));
         };
         let cancellation = stored.cancellation;
@@ -360,33 +367,6 @@ impl Desk {
         let location = format!("/api/v1/{}/orders/{order}", self.0.vertical);
         let answer = cx.success(status, cancellation, Map::new());
         Ok(answer.map(|response| located(response, &location)))
-    }
-
-    /// An order that the caller owns; absent and foreign ones are answered alike.
-    pub(crate) async fn own_order(
-        &self,
-        owner: &str,
-        id: OrderId,
-    ) -> Result<LedgerOrder, ApiError> {
-        self.0
-            .ledger
-            .order(id)
-            .await?
-            .filter(|order| order.owner == owner)
-            .ok_or_else(|| ApiError::new(&codes::NOT_FOUND))
-    }
-
-    async fn own_cancellation(
-        &self,
-        owner: &str,
-        id: CancellationId,
-    ) -> Result<LedgerCancellation, ApiError> {
-        self.0
-            .ledger
-            .cancellation(id)
-            .await?
-            .filter(|quoted| quoted.owner == owner)
-            .ok_or_else(|| ApiError::new(&codes::NOT_FOUND))
     }
 }
 

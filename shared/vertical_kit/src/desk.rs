@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use personal_data::{MasterKey, Vault};
 use service_kit::{ApiError, Context, Cx, StartError, error::codes};
 use settings::Settings;
 use storage::{Db, Migration};
@@ -19,11 +20,18 @@ use crate::rates::{RateSource, RateTable};
 use crate::{Assortment, Offer, Supplier};
 
 /// The kit's tables.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "offers_orders",
-    sql: include_str!("../migrations/0001_offers_orders.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "offers_orders",
+        sql: include_str!("../migrations/0001_offers_orders.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "personal",
+        sql: include_str!("../migrations/0002_personal.sql"),
+    },
+];
 
 /// Rules of a vertical about what may be ordered.
 pub trait Rules: Send + Sync {
@@ -115,9 +123,12 @@ impl Desk {
         let mut sets = vec![
             ("vertical_kit", MIGRATIONS),
             (storage::idempotency::SET, storage::idempotency::MIGRATIONS),
+            (personal_data::SET, personal_data::MIGRATIONS),
         ];
         sets.extend(parts.assortment.migrations());
+        let master = MasterKey::of(context)?;
         let db = context.open_store(&sets).await?;
+        let vault = Vault::new(db.clone(), master);
         let desk = Self(Arc::new(Inner {
             vertical: parts.vertical,
             suppliers: parts
@@ -128,7 +139,7 @@ impl Desk {
             rules: parts.rules,
             assortment: parts.assortment,
             rates: parts.rates,
-            ledger: Ledger::new(db.clone(), parts.vertical),
+            ledger: Ledger::new(db.clone(), vault, parts.vertical),
             db,
             clock: context.clock.clone(),
             numbers: Numbers::read(&context.settings)?,

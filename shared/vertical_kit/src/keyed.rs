@@ -52,9 +52,36 @@ impl Desk {
         answer: Result<Response, ApiError>,
     ) -> Result<StoredAnswer, StoreError> {
         let mut tx = self.0.db.begin().await?;
-        let kept = keep_in(&mut tx, cx, keyed, answer).await?;
+        let kept = self.keep_in(&mut tx, cx, keyed, answer).await?;
         tx.commit().await?;
         Ok(kept)
+    }
+
+    /// Keeps the answer for the key within a transaction; gives the one that stands.
+    pub(crate) async fn keep_in(
+        &self,
+        tx: &mut Tx,
+        cx: &Cx,
+        keyed: &Keyed,
+        answer: Result<Response, ApiError>,
+    ) -> Result<StoredAnswer, StoreError> {
+        let answer = keep(cx, keyed.problem_json, &keyed.path, answer).await;
+        self.keep_sealed(tx, &keyed.key, answer).await
+    }
+
+    /// The answer to a key that was seen before and is nobody's to take.
+    pub(crate) async fn repeated(&self, keyed: &Keyed, claim: Claim) -> Result<Response, ApiError> {
+        match claim {
+            Claim::Replay(answer) => {
+                let answer = self.opened(&keyed.key.caller, answer).await?;
+                Ok(give(answer, true))
+            }
+            Claim::OtherBody => Err(ApiError::new(&codes::IDEMPOTENCY_KEY_REUSED)),
+            Claim::New | Claim::InProgress | Claim::Abandoned { .. } => {
+                Err(ApiError::new(&codes::IDEMPOTENCY_KEY_IN_USE)
+                    .retry_after(Duration::from_secs(1)))
+            }
+        }
     }
 
     /// Carries the work out in a task of its own: a caller who hangs up stops nothing that may cost
@@ -69,27 +96,5 @@ impl Desk {
                 .may_have_booked()
                 .because(error)
         })?
-    }
-}
-
-/// Keeps the answer for the key within a transaction; gives the one that stands.
-pub(crate) async fn keep_in(
-    tx: &mut Tx,
-    cx: &Cx,
-    keyed: &Keyed,
-    answer: Result<Response, ApiError>,
-) -> Result<StoredAnswer, StoreError> {
-    let answer = keep(cx, keyed.problem_json, &keyed.path, answer).await;
-    idempotency::finish(tx, &keyed.key, &answer).await
-}
-
-/// The answer to a key that was seen before and is nobody's to take.
-pub(crate) fn repeated(claim: Claim) -> Result<Response, ApiError> {
-    match claim {
-        Claim::Replay(answer) => Ok(give(answer, true)),
-        Claim::OtherBody => Err(ApiError::new(&codes::IDEMPOTENCY_KEY_REUSED)),
-        Claim::New | Claim::InProgress | Claim::Abandoned { .. } => {
-            Err(ApiError::new(&codes::IDEMPOTENCY_KEY_IN_USE).retry_after(Duration::from_secs(1)))
-        }
     }
 }

@@ -2,9 +2,9 @@
 //! its line of history, so that two workers never both make it, and no late answer moves an order out of
 //! a final state.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
+use personal_data::{Vault, VaultError};
 use serde_json::Value;
 use storage::{AnyRow, Db, Row as _, StoreError, Tx, to_micros};
 use travel_types::jiff::Timestamp;
@@ -12,12 +12,15 @@ use travel_types::{Money, OrderId};
 
 use crate::offer_store::{instant, maybe_instant};
 use crate::orders::{HistoryEntry, Order, OrderStatus};
+use crate::personal::{Kept, read_personal};
 use crate::supplier::PlacedOrder;
 
 /// An order with what only the kit and the adapter need to know.
 #[derive(Clone, Debug)]
 pub(crate) struct LedgerOrder {
+    /// Without its personal part, unless that is [`Kept::Open`].
     pub(crate) order: Order,
+    pub(crate) kept: Kept,
     pub(crate) owner: String,
     pub(crate) phase: Phase,
     pub(crate) handle: Value,
@@ -71,7 +74,7 @@ pub(crate) fn money(row: &AnyRow, column: &str) -> Result<Money, StoreError> {
     Ok(Money::new(row.try_get(column)?, currency))
 }
 
-fn read_order(
+pub(crate) fn read_order(
     row: &AnyRow,
     vertical: &str,
     history: Vec<HistoryEntry>,
@@ -83,23 +86,27 @@ fn read_order(
         .find(|known| known.as_str() == phase)
         .ok_or_else(|| corrupt("phase"))?;
     let checks: i64 = row.try_get("checks")?;
+    let mut order = Order {
+        id: id(row, "id")?,
+        vertical: vertical.to_owned(),
+        supplier: row.try_get("supplier")?,
+        supplier_reference: row.try_get("supplier_reference")?,
+        status,
+        failure: row.try_get("failure")?,
+        offer_id: id(row, "offer_id")?,
+        reference: None,
+        total: money(row, "total_minor")?,
+        travellers: Vec::new(),
+        contact: None,
+        personal_data_erased: false,
+        details: json(row, "details")?,
+        created_at: instant(row, "created_at")?,
+        history,
+    };
+    let kept = read_personal(row, &mut order)?;
     Ok(LedgerOrder {
-        order: Order {
-            id: id(row, "id")?,
-            vertical: vertical.to_owned(),
-            supplier: row.try_get("supplier")?,
-            supplier_reference: row.try_get("supplier_reference")?,
-            status,
-            failure: row.try_get("failure")?,
-            offer_id: id(row, "offer_id")?,
-            reference: row.try_get("client_reference")?,
-            total: money(row, "total_minor")?,
-            travellers: json(row, "travellers")?,
-            contact: json(row, "contact")?,
-            details: json(row, "details")?,
-            created_at: instant(row, "created_at")?,
-            history,
-        },
+        order,
+        kept,
         owner: row.try_get("owner")?,
         phase,
         handle: json(row, "handle")?,
@@ -112,28 +119,33 @@ fn read_order(
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
     pub(crate) db: Db,
-    vertical: &'static str,
+    pub(crate) vault: Vault,
+    pub(crate) vertical: &'static str,
 }
 
 impl Ledger {
-    pub(crate) fn new(db: Db, vertical: &'static str) -> Self {
-        Self { db, vertical }
+    pub(crate) fn new(db: Db, vault: Vault, vertical: &'static str) -> Self {
+        Self {
+            db,
+            vault,
+            vertical,
+        }
     }
 
-    /// Writes the intent of an order.
+    /// Writes the intent of an order, its personal part sealed.
     pub(crate) async fn intend(
         &self,
         tx: &mut Tx,
         order: &LedgerOrder,
         next_check: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), VaultError> {
         let public = &order.order;
-        let text = |value: serde_json::Result<String>| value.map_err(|_| corrupt("order"));
+        let personal = self.seal_personal(tx, &order.owner, public).await?;
         storage::query(
-            "INSERT INTO orders (id, owner, supplier, status, phase, offer_id, client_reference, \
-             total_minor, currency, travellers, contact, details, handle, created_at, \
+            "INSERT INTO orders (id, owner, supplier, status, phase, offer_id, \
+             total_minor, currency, travellers, contact, personal, details, handle, created_at, \
              next_check_at, checks) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, '', '', $9, $10, $11, $12, $13, 0)",
         )
         .bind(public.id.to_string())
         .bind(order.owner.clone())
@@ -141,18 +153,17 @@ impl Ledger {
         .bind(public.status.as_str())
         .bind(order.phase.as_str())
         .bind(public.offer_id.to_string())
-        .bind(public.reference.clone())
         .bind(public.total.minor())
         .bind(public.total.currency().code())
-        .bind(text(serde_json::to_string(&public.travellers))?)
-        .bind(text(serde_json::to_string(&public.contact))?)
+        .bind(personal)
         .bind(public.details.to_string())
         .bind(order.handle.to_string())
         .bind(to_micros(public.created_at))
         .bind(to_micros(next_check))
         .execute(&mut **tx)
         .await?;
-        write_history(tx, public.id, public.created_at, "requested", None).await
+        write_history(tx, public.id, public.created_at, "requested", None).await?;
+        Ok(())
     }
 
     /// Marks an order as about to be sent, at its final price. False when somebody gave it up meanwhile:
@@ -340,84 +351,6 @@ impl Ledger {
             .fetch_all(self.db.pool())
             .await?)
     }
-
-    /// One order with its history.
-    pub(crate) async fn order(&self, id: OrderId) -> Result<Option<LedgerOrder>, StoreError> {
-        let row = storage::query("SELECT * FROM orders WHERE id = $1")
-            .bind(id.to_string())
-            .fetch_optional(self.db.pool())
-            .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        let history = self.history(id).await?;
-        read_order(&row, self.vertical, history).map(Some)
-    }
-
-    async fn history(&self, id: OrderId) -> Result<Vec<HistoryEntry>, StoreError> {
-        storage::query(
-            "SELECT at, event, note FROM order_history WHERE order_id = $1 ORDER BY sequence",
-        )
-        .bind(id.to_string())
-        .fetch_all(self.db.pool())
-        .await?
-        .iter()
-        .map(read_entry)
-        .collect()
-    }
-
-    /// Orders of an owner, newest first, older than the one named.
-    pub(crate) async fn orders_of(
-        &self,
-        owner: &str,
-        before: Option<OrderId>,
-        limit: u32,
-    ) -> Result<Vec<Order>, StoreError> {
-        // Ids sort by time. A "z" sorts after every digit of an id whatever the database's collation;
-        // punctuation does not.
-        let before = before.map_or_else(|| "ord_z".to_owned(), |id| id.to_string());
-        let rows = storage::query(
-            "SELECT * FROM orders WHERE owner = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-        )
-        .bind(owner)
-        .bind(before)
-        .bind(i64::from(limit))
-        .fetch_all(self.db.pool())
-        .await?;
-        let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) else {
-            return Ok(Vec::new());
-        };
-        let entries = storage::query(
-            "SELECT order_id, at, event, note FROM order_history WHERE order_id IN \
-             (SELECT id FROM orders WHERE owner = $1 AND id <= $2 AND id >= $3) \
-             ORDER BY order_id, sequence",
-        )
-        .bind(owner)
-        .bind(newest.try_get::<String, _>("id")?)
-        .bind(oldest.try_get::<String, _>("id")?)
-        .fetch_all(self.db.pool())
-        .await?;
-        let mut histories: HashMap<String, Vec<HistoryEntry>> = HashMap::new();
-        for row in &entries {
-            let of = histories.entry(row.try_get("order_id")?).or_default();
-            of.push(read_entry(row)?);
-        }
-        rows.iter()
-            .map(|row| {
-                let history = histories.remove(row.try_get::<&str, _>("id")?);
-                let order = read_order(row, self.vertical, history.unwrap_or_default())?;
-                Ok(order.order)
-            })
-            .collect()
-    }
-}
-
-fn read_entry(row: &AnyRow) -> Result<HistoryEntry, StoreError> {
-    Ok(HistoryEntry {
-        at: instant(row, "at")?,
-        event: row.try_get("event")?,
-        note: row.try_get("note")?,
-    })
 }
 
 /// Carries out the statement that ends an order as failed. False when it changed nothing.
@@ -497,10 +430,15 @@ mod tests {
         let db = Db::open(&StoreOptions::new("sqlite::memory:"))
             .await
             .unwrap();
-        db.migrate("vertical_kit", crate::desk::MIGRATIONS)
-            .await
-            .unwrap();
-        Ledger::new(db, "tours")
+        for (set, migrations) in [
+            ("vertical_kit", crate::desk::MIGRATIONS),
+            (personal_data::SET, personal_data::MIGRATIONS),
+        ] {
+            db.migrate(set, migrations).await.unwrap();
+        }
+        let key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned();
+        let master = personal_data::MasterKey::from_text(&key.into()).unwrap();
+        Ledger::new(db.clone(), Vault::new(db, master), "tours")
     }
 
     async fn intend(ledger: &Ledger, clock: &Clock) -> LedgerOrder {
@@ -518,10 +456,12 @@ mod tests {
                 travellers: Vec::new(),
                 contact: serde_json::from_value(json!({"email": "a@b.test", "phone": "+441"}))
                     .unwrap(),
+                personal_data_erased: false,
                 details: json!({}),
                 created_at: clock.now(),
                 history: Vec::new(),
             },
+            kept: Kept::Open,
             owner: "usr_1".to_owned(),
             phase: Phase::Intended,
             handle: json!({}),

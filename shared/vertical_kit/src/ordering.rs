@@ -16,10 +16,12 @@ use travel_types::{FieldErrors, Money, OfferId, OrderId};
 use crate::answers::{give, may_have_acted, supplier_failure};
 use crate::arrange::Described;
 use crate::desk::{Desk, call_within, in_time};
-use crate::keyed::{Keyed, keep_in, repeated};
+use crate::keyed::Keyed;
 use crate::ledger::{LedgerOrder, Phase};
 use crate::offer_store::{self, StoredOffer};
 use crate::orders::{NewOrder, Order, OrderStatus};
+use crate::owned::Owned;
+use crate::personal::{Kept, unsealed};
 use crate::supplier::{OrderLookup, OrderRequest, PlacedOrder, PlacedStatus};
 
 /// How an order ended that is not in the ledger as confirmed or pending.
@@ -81,7 +83,7 @@ impl Desk {
             }
             other => {
                 tx.rollback().await?;
-                return repeated(other);
+                return self.repeated(keyed, other).await;
             }
         }
         // Only a new request is checked: what was answered once is answered so again, whatever has
@@ -90,7 +92,7 @@ impl Desk {
             Ok(Ok(offer)) => self.intent(id, owner, offer, wanted),
             Ok(Err(refusal)) => {
                 // The handler's own answer: it is kept for the key, but there is no order.
-                let answer = keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
+                let answer = self.keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
                 tx.commit().await?;
                 return Ok(give(answer, false));
             }
@@ -100,7 +102,8 @@ impl Desk {
             }
         };
         let abandoned_at = self.in_future(self.0.numbers.abandoned);
-        self.0.ledger.intend(&mut tx, &order, abandoned_at).await?;
+        let intended = self.0.ledger.intend(&mut tx, &order, abandoned_at).await;
+        intended.map_err(unsealed)?;
         tx.commit().await?;
         let outcome = self.carry_out(cx, order, wanted).await;
         Ok(give(self.answer(cx, keyed, id, outcome).await?, false))
@@ -188,11 +191,13 @@ impl Desk {
                 reference: wanted.reference.clone(),
                 total: offer.total,
                 travellers: wanted.travellers.clone(),
-                contact: wanted.contact.clone(),
+                contact: Some(wanted.contact.clone()),
+                personal_data_erased: false,
                 details: offer.details,
                 created_at: self.0.clock.now(),
                 history: Vec::new(),
             },
+            kept: Kept::Open,
             owner: owner.to_owned(),
             phase: Phase::Intended,
             handle,
@@ -221,8 +226,8 @@ impl Desk {
             reference: order.id,
             handle: priced.handle,
             total: priced.total,
-            travellers: order.travellers.clone(),
-            contact: order.contact.clone(),
+            travellers: wanted.travellers.clone(),
+            contact: wanted.contact.clone(),
         };
         let now = self.0.clock.now();
         let timing = supplier.timing();
@@ -311,7 +316,7 @@ impl Desk {
         }
         // Settled meanwhile. That it was given up can only be if a clock ran ahead of this call by more
         // than the supplier's longest processing: people must see to it.
-        let order = ledger.order(id).await?;
+        let order = ledger.order(id).await?.map(Owned::for_settling);
         if order.is_some_and(|order| order.order.status == OrderStatus::Failed) {
             let reference = &placed.supplier_reference;
             tracing::error!(order = %id, reference, "the supplier made an order that was given up");
@@ -362,7 +367,7 @@ impl Desk {
         let call = call_within(cx, self.0.numbers.first_question);
         if let Ok(Some(order)) = self.0.ledger.order(id).await {
             // Whatever goes wrong here, the settler asks again.
-            drop(self.settle_order(&call, &order).await);
+            drop(self.settle_order(&call, &order.for_settling()).await);
         }
     }
 
@@ -388,7 +393,7 @@ impl Desk {
             tx.rollback().await?;
             return self.tell(cx, keyed, id).await;
         }
-        let kept = keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
+        let kept = self.keep_in(&mut tx, cx, keyed, Err(refusal)).await?;
         tx.commit().await?;
         Ok(kept)
     }
@@ -397,7 +402,8 @@ impl Desk {
     /// to keep: the order may be confirmed, and whoever repeats the key is told so later.
     async fn tell(&self, cx: &Cx, keyed: &Keyed, id: OrderId) -> Result<StoredAnswer, ApiError> {
         let unread = |error: StoreError| ApiError::from(error).may_have_booked();
-        let answer = self.state_of(cx, id).await.map_err(unread)?;
+        let answer = self.state_of(cx, &keyed.key.caller, id).await;
+        let answer = answer.map_err(unread)?;
         self.keep_answer(cx, keyed, answer).await.map_err(unread)
     }
 
@@ -405,12 +411,14 @@ impl Desk {
     async fn state_of(
         &self,
         cx: &Cx,
+        owner: &str,
         id: OrderId,
     ) -> Result<Result<Response, ApiError>, StoreError> {
-        let Some(stored) = self.0.ledger.order(id).await? else {
+        let found = self.0.ledger.order(id).await?;
+        let Some(stored) = found.and_then(|found| found.for_owner(owner)) else {
             return Ok(Err(ApiError::new(&codes::NOT_FOUND)));
         };
-        let order = stored.order;
+        let order = self.0.ledger.shown_one(stored).await?;
         let status = match order.status {
             OrderStatus::Pending => StatusCode::ACCEPTED,
             OrderStatus::Failed => {

@@ -94,10 +94,13 @@ pub struct Order {
     pub reference: Option<String>,
     /// What is paid.
     pub total: Money,
-    /// Who travels.
+    /// Who travels. Empty once the owner was erased.
     pub travellers: Vec<Traveller>,
-    /// Whom to reach.
-    pub contact: Contact,
+    /// Whom to reach. Null once the owner was erased.
+    pub contact: Option<Contact>,
+    /// The owner was erased, and with the owner travellers, contact and reference.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub personal_data_erased: bool,
     /// What the vertical adds.
     #[schema(value_type = Object)]
     pub details: Value,

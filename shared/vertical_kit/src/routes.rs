@@ -23,6 +23,7 @@ use utoipa::openapi::{OpenApi, Ref, RefOr};
 use crate::desk::{Desk, call_within, in_time};
 use crate::keyed::Keyed;
 use crate::offer_store;
+use crate::owned::Owned;
 
 use crate::{Cancellation, NewOrder, Order, PriceChange, RepricedOffer};
 
@@ -47,6 +48,26 @@ pub fn routes() -> Routes<Desk> {
             Need::Permission(Permission::OrdersRead),
             routes!(confirm_cancellation),
         )
+}
+
+/// Routes for the other services alone, with full paths. The gateway forwards nothing to them.
+pub fn internal() -> Routes<Desk> {
+    Routes::default().internal(
+        Need::Login,
+        "/internal/erasures",
+        axum::routing::post(erase),
+    )
+}
+
+/// Erases what is kept about the caller. Once or many times; 204.
+async fn erase(
+    caller: Caller,
+    State(desk): State<Desk>,
+    body: Result<NoBody, ApiError>,
+) -> Result<StatusCode, ApiError> {
+    body?;
+    desk.0.ledger.erase(caller.subject()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Re-prices an offer
@@ -234,12 +255,9 @@ async fn get_order(
 ) -> Result<Response, ApiError> {
     let absent = || ApiError::new(&codes::NOT_FOUND);
     let id = order.parse().map_err(|_| absent())?;
-    let order = desk.0.ledger.order(id).await?.ok_or_else(absent)?;
-    let readable = order.owner == caller.subject() || caller.0.may(Permission::OrdersReadAny);
-    if !readable {
-        return Err(absent());
-    }
-    cx.ok(order.order)
+    let found = desk.0.ledger.order(id).await?;
+    let order = Owned::open(found, &caller.0, Some(Permission::OrdersReadAny))?;
+    cx.ok(desk.0.ledger.shown_one(order).await?)
 }
 
 /// Asks what cancelling would bring
@@ -280,8 +298,7 @@ async fn quote_cancellation(
         Err(error) if error.code() == codes::IDEMPOTENCY_KEY_REQUIRED.code => None,
         keyed => Some(keyed?),
     };
-    desk.quote_cancellation(&cx, caller.subject(), keyed, id)
-        .await
+    desk.quote_cancellation(&cx, &caller.0, keyed, id).await
 }
 
 /// Carries a cancellation quote out
@@ -321,8 +338,7 @@ async fn confirm_cancellation(
         .parse()
         .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
     let keyed = repeatable.keyed(&caller, "cancellations", b"")?;
-    desk.confirm_cancellation(&cx, caller.subject(), keyed, id)
-        .await
+    desk.confirm_cancellation(&cx, &caller.0, keyed, id).await
 }
 
 /// What makes a repeated request known as one.

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use service_kit::ApiError;
+use service_kit::error::codes;
 use storage::StoreError;
 use supplier_client::{CallCx, SupplierErrorKind};
 use telemetry::Correlation;
@@ -19,6 +20,7 @@ use crate::ledger::{LedgerOrder, Phase, next_wait};
 use crate::offer_store;
 use crate::ordering::lookup;
 use crate::orders::OrderStatus;
+use crate::owned::Owned;
 use crate::supplier::{CancellationOutcome, PlacedStatus};
 
 /// How long one question may take, and how long a worker's lease on the row lasts.
@@ -179,9 +181,10 @@ impl Desk {
         quoted: &LedgerCancellation,
     ) -> Result<(), ApiError> {
         let supplier = self.supplier(&quoted.supplier)?;
-        let order = self
-            .own_order(&quoted.owner, quoted.cancellation.order_id)
-            .await?;
+        let order = self.0.ledger.order(quoted.cancellation.order_id).await?;
+        let order = order
+            .map(Owned::for_settling)
+            .ok_or_else(|| ApiError::new(&codes::NOT_FOUND))?;
         // As of before the question: what is not there now may be there a moment later.
         let now = self.0.clock.now();
         let sure = quoted.final_after.is_some_and(|sure| sure <= now);

@@ -122,8 +122,9 @@ impl<Q: Send + Sync + 'static> Shop<Q> {
             async move { db.ping().await.map_err(|error| error.to_string()) }
         });
         let kit = crate::routes::routes().with_state(self.desk.clone());
+        let internal = crate::routes::internal().with_state(self.desk.clone());
         App {
-            routes: own.with_state(self).nest(&prefix, kit),
+            routes: own.with_state(self).merge(internal).nest(&prefix, kit),
             checks: vec![store],
         }
     }

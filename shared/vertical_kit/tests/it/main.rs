@@ -6,6 +6,8 @@ mod cancellations;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod search;
