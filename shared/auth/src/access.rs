@@ -11,7 +11,7 @@ use travel_types::Clock;
 
 use crate::jws::{Object, Unverified};
 use crate::key_ring::{KeyRing, KeySource};
-use crate::{Identity, Permission, Role};
+use crate::{Identity, Permission, Revocations, Role};
 
 /// A longer token is refused before it is looked at.
 const MAX_TOKEN: usize = 8 * 1024;
@@ -63,6 +63,7 @@ pub struct AccessVerifier {
     keys: Arc<KeyRing>,
     rules: AccessRules,
     clock: Clock,
+    revocations: Revocations,
     /// By the token's SHA-256, so that a memory dump holds no token.
     remembered: moka::sync::Cache<[u8; 32], Remembered>,
 }
@@ -79,9 +80,23 @@ impl AccessVerifier {
         Self {
             keys: KeyRing::new(source),
             rules,
+            revocations: Revocations::new(clock.clone()),
             clock,
             remembered: moka::sync::Cache::new(REMEMBERED),
         }
+    }
+
+    /// What is revoked; consulted with each token, those that are remembered included.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Fetches the keys anew, whatever the cool-down says, and forgets the tokens that were verified:
+    /// for the issuer's word that its keys are others now. While the issuer is down the old keys stay,
+    /// and the next token tries again.
+    pub async fn refetch_keys(&self) {
+        self.keys.refetch().await;
+        self.remembered.invalidate_all();
     }
 
     /// Whom a token speaks for. A token that was verified before is not verified again while its time
@@ -91,6 +106,15 @@ impl AccessVerifier {
     /// [`AccessError::Invalid`] for anything but a valid token, [`AccessError::KeysUnavailable`] when
     /// that cannot be told.
     pub async fn verify(&self, token: &str) -> Result<Arc<Verified>, AccessError> {
+        let verified = self.signed(token).await?;
+        if self.revocations.refuses(&verified) {
+            return Err(AccessError::Invalid);
+        }
+        Ok(verified)
+    }
+
+    /// What a token says that the issuer signed and whose time lasts.
+    async fn signed(&self, token: &str) -> Result<Arc<Verified>, AccessError> {
         if token.len() > MAX_TOKEN {
             return Err(AccessError::Invalid);
         }

@@ -47,6 +47,8 @@ pub(crate) struct KeyRing {
 struct State {
     keys: KeySet,
     loaded: Option<Instant>,
+    /// The issuer said that its keys are others now.
+    outdated: bool,
     attempt: Option<Attempt>,
 }
 
@@ -110,7 +112,7 @@ impl KeyRing {
     pub(crate) fn known(self: &Arc<Self>, kid: &str) -> Option<Arc<PublicKey>> {
         let (key, old) = {
             let state = self.state();
-            let old = state.loaded.is_some_and(|at| at.elapsed() >= FRESH);
+            let old = state.outdated || state.loaded.is_some_and(|at| at.elapsed() >= FRESH);
             (state.keys.get(kid), old)
         };
         if old && !self.cools_down() && self.fetching.try_lock().is_ok() {
@@ -126,6 +128,23 @@ impl KeyRing {
         if self.cools_down() {
             return false;
         }
+        self.ask().await;
+        true
+    }
+
+    /// Fetches the keys at the issuer's own word, whatever the cool-down says.
+    pub(crate) async fn refetch(&self) {
+        let _turn = self.fetching.lock().await;
+        {
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            state.outdated = true;
+        }
+        self.ask().await;
+        self.unknown.invalidate_all();
+    }
+
+    /// Asks the issuer. Whoever calls it holds the turn.
+    async fn ask(&self) {
         let fetched = timeout(FETCH_LIMIT, self.source.fetch())
             .await
             .unwrap_or_else(|_| Err("no answer in time".to_owned()))
@@ -139,10 +158,10 @@ impl KeyRing {
                 info!("the issuer's keys were read");
                 state.keys = keys;
                 state.loaded = Some(ended);
+                state.outdated = false;
             }
             Err(problem) => warn!(problem, "the issuer's keys cannot be had"),
         }
-        true
     }
 
     fn cools_down(&self) -> bool {

@@ -436,3 +436,34 @@ async fn a_remembered_token_dies_with_its_time() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(verifier.verify(&token).await, Err(AccessError::Invalid));
 }
+
+#[tokio::test]
+async fn a_revoked_log_in_or_token_is_refused_although_it_was_remembered() {
+    let issuer = Issuer::new(Ok(document(&[0])), Duration::ZERO);
+    let clock = clock();
+    let verifier = verifier(&issuer, &clock);
+    let of = |token: &str, session: &str| {
+        let mut claims = claims();
+        claims["jti"] = token.into();
+        claims["sid"] = session.into();
+        rs256(&header(0).to_string(), &claims.to_string())
+    };
+    let (first, same_log_in, other) = (of("t1", "s1"), of("t2", "s1"), of("t3", "s2"));
+    let until = clock.after(Duration::from_secs(900));
+    for token in [&first, &other] {
+        verifier.verify(token).await.unwrap();
+    }
+    verifier.revocations().revoke_session("s1", until);
+    for token in [&first, &same_log_in] {
+        assert_eq!(verifier.verify(token).await, Err(AccessError::Invalid));
+    }
+    verifier.verify(&other).await.unwrap();
+    verifier.revocations().revoke_token("t3", until);
+    assert_eq!(verifier.verify(&other).await, Err(AccessError::Invalid));
+    verifier.verify(&of("t4", "s2")).await.unwrap();
+    // A token that names no log-in can be revoked by its own id.
+    let bare = good(0, "t5");
+    verifier.verify(&bare).await.unwrap();
+    verifier.revocations().revoke_token("t5", until);
+    assert_eq!(verifier.verify(&bare).await, Err(AccessError::Invalid));
+}

@@ -148,3 +148,29 @@ async fn an_issuer_that_hangs_is_given_up() {
     let unknown = verifier.verify(&good(0, "t1")).await;
     assert_eq!(unknown, Err(AccessError::KeysUnavailable));
 }
+
+#[tokio::test(start_paused = true)]
+async fn at_the_issuers_word_its_keys_are_fetched_at_once_and_unknown_names_asked_for_again() {
+    let issuer = Issuer::new(Ok(document(&[0])), Duration::ZERO);
+    let verifier = verifier(&issuer, &clock());
+    verifier.verify(&good(0, "t1")).await.unwrap();
+    let early = good(1, "t2");
+    advance(COOL_DOWN).await;
+    verifier.verify(&early).await.unwrap_err();
+    issuer.publishes(Ok(document(&[1])));
+    verifier.refetch_keys().await;
+    assert_eq!(issuer.asked(), 3);
+    verifier.verify(&early).await.unwrap();
+    let refused = verifier.verify(&good(0, "t1")).await;
+    assert_eq!(refused, Err(AccessError::Invalid));
+    // While the issuer is down, what is known stays, and is asked for until it is there.
+    issuer.publishes(down());
+    verifier.refetch_keys().await;
+    verifier.verify(&early).await.unwrap();
+    issuer.publishes(Ok(document(&[0])));
+    advance(COOL_DOWN_FAILED).await;
+    verifier.verify(&early).await.unwrap();
+    settle().await;
+    assert_eq!(verifier.verify(&early).await, Err(AccessError::Invalid));
+    verifier.verify(&good(0, "t3")).await.unwrap();
+}
