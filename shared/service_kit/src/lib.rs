@@ -3,6 +3,7 @@
 //! `service() -> ServiceSpec`; [`start`] runs it, alone or beside others in one process.
 
 mod access;
+mod colleagues;
 mod context;
 mod envelope;
 pub mod error;
@@ -17,6 +18,7 @@ mod program;
 mod routes;
 mod spec;
 
+pub use colleagues::Colleagues;
 pub use context::{Cx, Deadline, wants_problem_json};
 pub use envelope::{Envelope, Meta};
 pub use error::{ApiError, ErrorCode, ErrorEntry};

@@ -15,10 +15,11 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use service_kit::{
-    Access, ApiError, App, Caller, Check, Context, Cx, Need, Routes, ServiceSpec, StartError,
-    StrictJson,
+    Access, ApiError, App, Caller, Check, Colleagues, Context, Cx, Need, Profile, Routes,
+    ServiceSpec, StartError, StrictJson,
 };
 use settings::{Settings, Sources};
+use supplier_client::{CallCx, SupplierMetrics, WireRequest};
 use testkit::{Client, Stack};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -372,4 +373,73 @@ async fn no_more_connections_are_served_at_once_than_allowed() {
     drop(idle);
     assert_eq!(waiting.await.status, 200);
     stack.stop().await;
+}
+
+/// What a service is built from, whose colleague `kit_service` is at this address.
+fn context_of(data_dir: &std::path::Path, url: &str, profile: Profile) -> Context {
+    let config = "[colleagues.kit_service]\n# Base URL of kit_service.\nurl = \"\"\n";
+    let sources = Sources::default().with("test", "colleagues.kit_service.url", url);
+    Context {
+        name: "other_service",
+        settings: Settings::load("other_service", &[service_kit::CONFIG, config], &sources)
+            .unwrap(),
+        profile,
+        data_dir: data_dir.to_owned(),
+        metrics: telemetry::Metrics::new(),
+        clock: Clock::system(),
+        shutdown: tokio_util::sync::CancellationToken::new(),
+        tasks: tokio_util::task::TaskTracker::new(),
+    }
+}
+
+fn colleagues(context: &Context) -> Result<Colleagues, StartError> {
+    let metrics = SupplierMetrics::register(&context.metrics)?;
+    Colleagues::new(context, &metrics, ["kit_service".to_owned()])
+}
+
+#[tokio::test]
+async fn a_service_calls_another_with_the_rights_of_its_caller_and_no_more() {
+    let stack = start(&[]).await;
+    let url = stack.client("kit_service").base().to_owned();
+    let context = context_of(stack.data_dir(), &url, Profile::Development);
+    let colleagues = colleagues(&context).unwrap();
+    let call = CallCx::new(
+        Instant::now() + Duration::from_secs(3),
+        telemetry::Correlation::new(),
+    );
+    let ask = async |subject: &str, role: Role, path: &'static str| {
+        let permissions = role.permissions().to_vec();
+        let identity = Identity::new(subject.to_owned(), role, permissions);
+        let request = WireRequest::get("ask", path);
+        let answer = colleagues.call("kit_service", &identity, &call, request);
+        answer.await.unwrap()
+    };
+    let who = ask("usr_7", Role::Agent, "/who").await;
+    let said: serde_json::Value = who.json().unwrap();
+    assert_eq!(said["data"], "usr_7");
+    assert_eq!(said["meta"]["request_id"], call.correlation.request_id());
+    assert_eq!(ask("usr_7", Role::Agent, "/inside").await.status, 403);
+    assert_eq!(ask("usr_8", Role::Admin, "/inside").await.status, 200);
+    let left: serde_json::Value = ask("usr_7", Role::Agent, "/patience").await.json().unwrap();
+    let left = left["data"].as_u64().unwrap();
+    assert!((1..=3000).contains(&left), "{left} ms");
+
+    let nobody = Identity::anonymous();
+    let unknown = colleagues.call("x", &nobody, &call, WireRequest::get("ask", "/who"));
+    assert!(unknown.await.is_err());
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn production_calls_no_service_with_a_key_that_it_made_itself() {
+    let folder = testkit::Folder::new();
+    let context = context_of(folder.path(), "http://127.0.0.1:1", Profile::Production);
+    let problem = colleagues(&context).unwrap_err().to_string();
+    assert!(
+        problem.contains("identity.service_private_key"),
+        "{problem}"
+    );
+    let context = context_of(folder.path(), "nowhere", Profile::Development);
+    let problem = colleagues(&context).unwrap_err().to_string();
+    assert!(problem.contains("colleagues.kit_service.url"), "{problem}");
 }
