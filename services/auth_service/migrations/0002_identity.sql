@@ -54,3 +54,62 @@ CREATE TABLE revocations (
     expires_at BIGINT NOT NULL,
     PRIMARY KEY (seq, kind, value)
 );
+
+-- Networks from which an account's owner has logged in. Both indexes are keyed fingerprints.
+CREATE TABLE known_networks (
+    account_index TEXT   NOT NULL,
+    network_index TEXT   NOT NULL,
+    account_id    TEXT   NOT NULL,
+    seen_at       BIGINT NOT NULL,
+    PRIMARY KEY (account_index, network_index)
+);
+
+CREATE INDEX known_networks_account ON known_networks (account_id);
+
+-- Registrations that wait for their address to be confirmed.
+CREATE TABLE registrations (
+    -- the id that the account will have
+    id            TEXT   PRIMARY KEY,
+    email_index   TEXT   NOT NULL,
+    -- {"email","full_name"}, sealed under the key of the id
+    sealed        TEXT   NOT NULL,
+    password_hash TEXT   NOT NULL,
+    -- hash of the link's token
+    token_hash    TEXT   NOT NULL UNIQUE,
+    created_at    BIGINT NOT NULL,
+    expires_at    BIGINT NOT NULL
+);
+
+CREATE INDEX registrations_email ON registrations (email_index, created_at);
+CREATE INDEX registrations_expiry ON registrations (expires_at);
+
+-- Links by which a new password can be set. A request for an address without an account leaves a row
+-- as well, with no account, so that both take the same time.
+CREATE TABLE password_resets (
+    token_hash TEXT   PRIMARY KEY,
+    account_id TEXT,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE INDEX password_resets_account ON password_resets (account_id);
+CREATE INDEX password_resets_expiry ON password_resets (expires_at);
+
+-- Mail that is to be sent. A row goes when its mail is delivered, or is given up.
+CREATE TABLE mail (
+    id         TEXT   PRIMARY KEY,
+    -- whom it is about, for erasure; NULL: no account
+    account_id TEXT,
+    -- {"to","subject","text"}, wrapped under the master key: the text may hold a link's token
+    wrapped    TEXT   NOT NULL,
+    -- 0: nobody is to get it; it stands here so that the request takes the time of any other
+    wanted     BIGINT NOT NULL,
+    attempts   BIGINT NOT NULL,
+    -- when it is to be tried next
+    due_at     BIGINT NOT NULL,
+    -- after this it is worth nothing
+    expires_at BIGINT NOT NULL
+);
+
+CREATE INDEX mail_due ON mail (due_at);
+CREATE INDEX mail_account ON mail (account_id);

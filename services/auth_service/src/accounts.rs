@@ -2,6 +2,7 @@
 
 use auth::Role;
 use jiff::Timestamp;
+use personal_data::Vault;
 use serde::{Deserialize, Serialize};
 use storage::{AnyRow, Db, Row, StoreError, Tx, from_micros, query, to_micros};
 use travel_types::UserId;
@@ -53,6 +54,12 @@ pub(crate) struct NewAccount<'a> {
     pub(crate) created_at: Timestamp,
 }
 
+/// The account that an address belongs to.
+pub(crate) struct Holder {
+    pub(crate) id: String,
+    pub(crate) is_active: bool,
+}
+
 /// The one spelling of an address that is stored, searched and counted.
 pub(crate) fn normalise(email: &str) -> String {
     let folded = email.trim().nfkc().collect::<String>().to_lowercase();
@@ -63,11 +70,12 @@ pub(crate) fn normalise(email: &str) -> String {
 #[derive(Clone)]
 pub(crate) struct Accounts {
     db: Db,
+    vault: Vault,
 }
 
 impl Accounts {
-    pub(crate) fn new(db: Db) -> Self {
-        Self { db }
+    pub(crate) fn new(db: Db, vault: Vault) -> Self {
+        Self { db, vault }
     }
 
     /// The account with this address, as [`normalise`] spells it.
@@ -77,6 +85,21 @@ impl Accounts {
             .fetch_optional(self.db.pool())
             .await?;
         row.map(|row| read(&row)).transpose()
+    }
+
+    /// Who holds an address, active or not.
+    pub(crate) async fn holder(&self, email: &str) -> Result<Option<Holder>, StoreError> {
+        let row = query("SELECT id, status FROM accounts WHERE email_index = $1")
+            .bind(self.index(email))
+            .fetch_optional(self.db.pool())
+            .await?;
+        row.map(|row| {
+            Ok(Holder {
+                id: row.try_get("id")?,
+                is_active: row.try_get::<String, _>("status")? == "active",
+            })
+        })
+        .transpose()
     }
 
     /// The account with this id.
@@ -98,8 +121,11 @@ impl Accounts {
 
     /// Unseals an account; none once its key is destroyed.
     pub(crate) async fn open(&self, account: &Account) -> Result<Option<User>, StoreError> {
-        let personal: Personal = serde_json::from_str(&account.sealed)
-            .map_err(|_| StoreError::Corrupt("accounts.sealed".to_owned()))?;
+        let id = account.id.to_string();
+        let Some(personal) = self.vault.open(&id, &account.sealed).await? else {
+            return Ok(None);
+        };
+        let personal: Personal = serde_json::from_str(&personal).map_err(|_| corrupt("sealed"))?;
         Ok(Some(User {
             id: account.id,
             email: personal.email,
@@ -115,14 +141,14 @@ impl Accounts {
         tx: &mut Tx,
         account: &NewAccount<'_>,
     ) -> Result<bool, StoreError> {
-        let sealed = serde_json::to_string(account.personal)
-            .map_err(|_| StoreError::Corrupt("accounts.sealed".to_owned()))?;
+        let id = account.id.to_string();
+        let sealed = self.seal(tx, &id, account.personal).await?;
         let made = query(
             "INSERT INTO accounts (id, email_index, sealed, role, password_hash, status, sandbox, \
              created_at) VALUES ($1, $2, $3, $4, $5, 'active', $6, $7) \
              ON CONFLICT (email_index) DO NOTHING",
         )
-        .bind(account.id.to_string())
+        .bind(id)
         .bind(self.index(&account.personal.email))
         .bind(sealed)
         .bind(account.role.as_str())
@@ -142,13 +168,65 @@ impl Accounts {
         Ok(row.try_get("n")?)
     }
 
-    fn index(&self, email: &str) -> String {
-        email.to_owned()
+    /// The blind index of an address, as [`normalise`] spells it.
+    pub(crate) fn index(&self, email: &str) -> String {
+        self.vault.index("email", email)
+    }
+
+    /// What personal data is sealed with.
+    pub(crate) fn vault(&self) -> &Vault {
+        &self.vault
+    }
+
+    /// Sets a new password. Whether there is such an active account.
+    pub(crate) async fn set_password(
+        &self,
+        tx: &mut Tx,
+        id: &str,
+        password_hash: &str,
+    ) -> Result<bool, StoreError> {
+        let set =
+            query("UPDATE accounts SET password_hash = $1 WHERE id = $2 AND status = 'active'")
+                .bind(password_hash)
+                .bind(id)
+                .execute(&mut **tx)
+                .await?;
+        Ok(set.rows_affected() == 1)
+    }
+
+    /// Replaces what is personal. Whether there is such an active account.
+    pub(crate) async fn set_personal(
+        &self,
+        tx: &mut Tx,
+        id: &str,
+        personal: &Personal,
+    ) -> Result<bool, StoreError> {
+        let sealed = self.seal(tx, id, personal).await?;
+        let set = query("UPDATE accounts SET sealed = $1 WHERE id = $2 AND status = 'active'")
+            .bind(sealed)
+            .bind(id)
+            .execute(&mut **tx)
+            .await?;
+        Ok(set.rows_affected() == 1)
+    }
+
+    /// Seals what is personal of an account under its own key.
+    pub(crate) async fn seal(
+        &self,
+        tx: &mut Tx,
+        id: &str,
+        personal: &Personal,
+    ) -> Result<String, StoreError> {
+        let text = serde_json::to_string(personal).map_err(|_| corrupt("sealed"))?;
+        Ok(self.vault.seal(tx, id, &text).await?)
     }
 }
 
+fn corrupt(column: &str) -> StoreError {
+    StoreError::Corrupt(format!("accounts.{column}"))
+}
+
 fn read(row: &AnyRow) -> Result<Account, StoreError> {
-    let corrupt = |column: &str| StoreError::Corrupt(format!("accounts.{column}"));
     let id: String = row.try_get("id")?;
     let role: String = row.try_get("role")?;
     Ok(Account {

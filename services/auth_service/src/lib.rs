@@ -1,15 +1,22 @@
 //! The auth service: accounts, log-in, refresh, and the keys that everybody else verifies tokens with.
 
+mod account_pages;
 mod accounts;
 mod attempts;
 mod audit_trail;
 mod log_in;
+mod mail;
+mod pages;
+mod password_reset;
 mod passwords;
 mod profile;
+mod registration;
 mod revocations;
 mod routes;
 mod seed;
 mod sessions;
+mod trail;
+mod users;
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,16 +24,22 @@ use std::time::Duration;
 use audit::AuditLog;
 use auth::{AccessRules, SigningKey, TokenSigner};
 use caching::{Cache, CacheOptions};
-use service_kit::{Access, App, Check, Context, Profile, ServiceSpec, StartError};
+use personal_data::{MasterKey, Vault};
+use service_kit::error::codes;
+use service_kit::{Access, ApiError, App, Check, Context, Profile, ServiceSpec, StartError};
 use settings::{Settings, SettingsError};
 use storage::Migration;
 
 use crate::accounts::Accounts;
-use crate::attempts::{AttemptLimits, Attempts};
+use crate::attempts::{AddressLimit, AttemptLimits, Attempts};
 use crate::log_in::LogIns;
-use crate::passwords::Passwords;
+use crate::password_reset::PasswordResets;
+use crate::passwords::{Passwords, Share};
+use crate::profile::Profiles;
+use crate::registration::{Confirmation, Registrations};
 use crate::revocations::Revocations;
 use crate::sessions::Sessions;
+use crate::users::Users;
 
 const CONFIG: &str = include_str!("../config.default.toml");
 const MIGRATIONS: &[Migration] = &[
@@ -45,10 +58,14 @@ const MIGRATIONS: &[Migration] = &[
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Auth {
-    accounts: Accounts,
+    #[allow(dead_code, reason = "for the parts that show the log")]
     audit_log: AuditLog,
     sessions: Sessions,
     log_ins: LogIns,
+    registrations: Registrations,
+    password_resets: PasswordResets,
+    profiles: Profiles,
+    users: Users,
     revocations: Revocations,
     issuer: String,
 }
@@ -73,45 +90,108 @@ async fn build(context: Context) -> Result<App, StartError> {
     let issuer = rules.issuer.clone();
     let signer = signer(&context, rules)?;
     let db = context
-        .open_store(&[(audit::SET, audit::MIGRATIONS), ("auth", MIGRATIONS)])
+        .open_store(&[
+            (personal_data::SET, personal_data::MIGRATIONS),
+            (audit::SET, audit::MIGRATIONS),
+            ("auth", MIGRATIONS),
+        ])
         .await?;
+    let vault = Vault::new(db.clone(), MasterKey::of(&context)?);
     let audit_log = audit_trail::open(&context, &db).await?;
     let cache = context.open_cache()?;
-    let passwords = Passwords::new(
-        settings.get("passwords.concurrency")?,
-        Duration::from_millis(settings.get("passwords.wait_ms")?),
-    )
-    .await
-    .map_err(other)?;
-    let accounts = Accounts::new(db.clone());
+    let passwords = Passwords::new(share(settings)?).await.map_err(other)?;
+    let accounts = Accounts::new(db.clone(), vault.clone());
     seed::seed(&context, &db, &accounts, &passwords).await?;
-    let limits = AttemptLimits {
-        per_account: settings.get("login.failures_per_account")?,
-        per_address: settings.get("login.failures_per_address")?,
-        window: seconds(settings, "login.window_seconds")?,
+    let attempts = Attempts {
+        shared: cache.clone(),
+        own: Cache::open(&CacheOptions::new("memory:", context.name)).map_err(other)?,
+        limits: AttemptLimits {
+            per_account: settings.get("login.failures_per_account")?,
+            per_address: settings.get("login.failures_per_address")?,
+            window: seconds(settings, "login.window_seconds")?,
+        },
+        db: db.clone(),
+        vault: vault.clone(),
+        clock: context.clock.clone(),
     };
-    let own = Cache::open(&CacheOptions::new("memory:", context.name)).map_err(other)?;
     let revocations = Revocations::new(db.clone(), signer.life(), context.clock.clone());
     let sessions = Sessions {
         db: db.clone(),
         accounts: accounts.clone(),
         revocations: revocations.clone(),
+        audit: audit_log.clone(),
         signer,
         life: seconds(settings, "tokens.refresh_seconds")?,
         clock: context.clock.clone(),
     };
+    let outbox = mail::start(&context, &db, &vault, &issuer)?;
+    let mails = AddressLimit {
+        what: "mail",
+        requests: settings.get("mail.per_recipient_hour")?,
+        window: Duration::from_secs(60 * 60),
+    };
+    let registrations = Registrations {
+        db: db.clone(),
+        accounts: accounts.clone(),
+        attempts: attempts.clone(),
+        passwords: passwords.clone(),
+        outbox: outbox.clone(),
+        audit: audit_log.clone(),
+        confirmation: confirmation(&context)?,
+        life: seconds(settings, "registration.link_seconds")?,
+        limit: address_limit(settings, "registration")?,
+        mails,
+        clock: context.clock.clone(),
+    };
+    let password_resets = PasswordResets {
+        db: db.clone(),
+        accounts: accounts.clone(),
+        attempts: attempts.clone(),
+        passwords: passwords.clone(),
+        sessions: sessions.clone(),
+        revocations: revocations.clone(),
+        outbox: outbox.clone(),
+        audit: audit_log.clone(),
+        life: seconds(settings, "password_reset.link_seconds")?,
+        limit: address_limit(settings, "password_reset")?,
+        mails,
+        clock: context.clock.clone(),
+    };
+    let profiles = Profiles {
+        db: db.clone(),
+        accounts: accounts.clone(),
+        attempts: attempts.clone(),
+        passwords: passwords.clone(),
+        sessions: sessions.clone(),
+        revocations: revocations.clone(),
+        outbox,
+        audit: audit_log.clone(),
+    };
     let log_ins = LogIns {
         db: db.clone(),
         accounts: accounts.clone(),
+        registrations: registrations.clone(),
         passwords,
-        attempts: Attempts::new(cache.clone(), own, limits),
+        attempts,
         sessions: sessions.clone(),
+        revocations: revocations.clone(),
+        audit: audit_log.clone(),
+    };
+    let users = Users {
+        db: db.clone(),
+        accounts,
+        sessions: sessions.clone(),
+        revocations: revocations.clone(),
+        audit: audit_log.clone(),
     };
     let auth = Auth {
-        accounts,
         audit_log,
         sessions,
         log_ins,
+        registrations,
+        password_resets,
+        profiles,
+        users,
         revocations,
         issuer,
     };
@@ -148,8 +228,58 @@ fn signer(context: &Context, rules: AccessRules) -> Result<TokenSigner, StartErr
     TokenSigner::development(&context.data_dir, rules, life, clock).map_err(other)
 }
 
+/// How much of the machine password hashing may take.
+fn share(settings: &Settings) -> Result<Share, StartError> {
+    let percent: u32 = settings.get("passwords.share_percent")?;
+    if !(1..=100).contains(&percent) {
+        return Err(StartError::Other(
+            "passwords.share_percent must be 1 to 100".to_owned(),
+        ));
+    }
+    Ok(Share {
+        concurrency: settings.get("passwords.concurrency")?,
+        wait: Duration::from_millis(settings.get("passwords.wait_ms")?),
+        queue: settings.get("passwords.queue")?,
+        percent,
+    })
+}
+
+/// How addresses are confirmed.
+fn confirmation(context: &Context) -> Result<Confirmation, StartError> {
+    let wanted: String = context.settings.get("registration.confirmation")?;
+    match (wanted.as_str(), context.profile) {
+        ("at_once", _) | ("auto", Profile::Development) => Ok(Confirmation::AtOnce),
+        ("mail", _) | ("auto", Profile::Production) => Ok(Confirmation::Mail),
+        (other, _) => Err(StartError::Other(format!(
+            "configuration key 'registration.confirmation' is '{other}'; it must be auto, at_once or \
+             mail"
+        ))),
+    }
+}
+
+/// The limit per client address of a section.
+fn address_limit(settings: &Settings, what: &'static str) -> Result<AddressLimit, StartError> {
+    Ok(AddressLimit {
+        what,
+        requests: settings.get(&format!("{what}.requests_per_address"))?,
+        window: seconds(settings, &format!("{what}.window_seconds"))?,
+    })
+}
+
 fn seconds(settings: &Settings, key: &str) -> Result<Duration, SettingsError> {
     settings.get(key).map(Duration::from_secs)
+}
+
+/// 503 when password hashing has more to do than it may.
+pub(crate) fn overloaded() -> ApiError {
+    ApiError::new(&codes::SERVICE_UNAVAILABLE)
+        .retry_after(Duration::from_secs(1))
+        .because("no turn to compute a password hash")
+}
+
+/// A fault of ours.
+pub(crate) fn internal(error: impl std::fmt::Display) -> ApiError {
+    ApiError::new(&codes::INTERNAL_ERROR).because(error)
 }
 
 fn other(error: impl std::fmt::Display) -> StartError {

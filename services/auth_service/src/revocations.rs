@@ -117,15 +117,6 @@ impl Revocations {
         Ok(())
     }
 
-    /// The next number.
-    pub(crate) async fn next(&self, tx: &mut Tx) -> Result<u64, StoreError> {
-        let last: Option<i64> = query("SELECT MAX(seq) AS seq FROM revocations")
-            .fetch_one(&mut **tx)
-            .await?
-            .try_get("seq")?;
-        Ok(u64::try_from(last.unwrap_or(0)).unwrap_or(0) + 1)
-    }
-
     async fn after(&self, after: i64) -> Result<Page, StoreError> {
         // The head first: what is committed later has a higher number and comes with the next answer.
         let head: Option<i64> = query("SELECT MAX(seq) AS seq FROM revocations")

@@ -10,12 +10,17 @@ use service_kit::{Need, Routes, routes};
 use utoipa::OpenApi as _;
 use utoipa::ToSchema;
 
-use crate::{Auth, log_in, profile, revocations};
+use crate::{
+    Auth, account_pages, log_in, password_reset, profile, registration, revocations, users,
+};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(title = "Interline identity", description = "Log-in, tokens and keys."),
-    tags((name = "identity", description = "Log-in, tokens and the keys that verify them."))
+    tags(
+        (name = "identity", description = "Log-in, tokens and the keys that verify them."),
+        (name = "pages", description = "Pages for people.")
+    )
 )]
 struct Document;
 
@@ -23,7 +28,11 @@ struct Document;
 pub(crate) fn routes() -> Routes<Auth> {
     Routes::new(Document::openapi())
         .merge(log_in::routes())
+        .merge(registration::routes())
+        .merge(password_reset::routes())
         .merge(profile::routes())
+        .merge(users::routes())
+        .merge(account_pages::routes())
         .merge(revocations::routes())
         .route(Need::Public, routes!(jwks))
         .route(Need::Public, routes!(metadata))

@@ -72,7 +72,7 @@ async fn make(
             .turn(std::time::Duration::MAX)
             .await
             .ok_or_else(|| fault("no turn to hash a sandbox password".to_owned()))?;
-        let password_hash = turn
+        let (password_hash, _) = turn
             .hash(PASSWORD.into())
             .await
             .map_err(|error| fault(error.to_string()))?;

@@ -1,5 +1,5 @@
 //! The sandbox's own endpoints under `/_control`: the journal of real effects, the faults, the
-//! inventory and the reset. They are no part of any supplier.
+//! inventory and the reset; those of the mailbox stand with it. They are no part of any supplier.
 
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ use crate::journal::{Effect, Kind, Line};
         description = "Simulators of travel suppliers, and the controls that tests need over them."
     ),
     tags(
-        (name = "control", description = "Journal, faults, inventory, reset"),
+        (name = "control", description = "Journal, faults, inventory, mailbox, reset"),
+        (name = "mail", description = "Where the system's mail goes"),
         (name = "health", description = "Is it up")
     )
 )]
@@ -34,8 +35,8 @@ struct Document;
 
 /// A list of things.
 #[derive(Serialize, ToSchema)]
-struct List<T> {
-    data: Vec<T>,
+pub(crate) struct List<T> {
+    pub(crate) data: Vec<T>,
 }
 
 /// What is left to sell of one item.
@@ -50,7 +51,7 @@ struct Remaining {
 
 /// Why a control request was refused.
 #[derive(Serialize, ToSchema)]
-struct Refused {
+pub(crate) struct Refused {
     errors: Vec<Reason>,
 }
 
@@ -61,7 +62,7 @@ struct Reason {
     message: String,
 }
 
-fn refuse(status: StatusCode, field: &str, message: impl Into<String>) -> Response {
+pub(crate) fn refuse(status: StatusCode, field: &str, message: impl Into<String>) -> Response {
     let reason = Reason {
         field: field.to_owned(),
         message: message.into(),
@@ -93,6 +94,7 @@ fn routes() -> OpenApiRouter<Arc<Sandbox>> {
         .routes(routes!(list_faults, clear_faults))
         .routes(routes!(add_fault))
         .routes(routes!(list_inventory, set_inventory))
+        .merge(crate::mailbox::routes())
         .routes(routes!(reset))
         .routes(routes!(live))
 }
@@ -287,7 +289,7 @@ async fn set_inventory(
     Json(stock).into_response()
 }
 
-/// Fresh inventory, orders and journal; all faults off.
+/// Fresh inventory, orders, journal and mailbox; all faults off.
 #[utoipa::path(
     post,
     path = "/_control/reset",
@@ -296,6 +298,7 @@ async fn set_inventory(
 )]
 async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
     sandbox.faults.clear();
+    sandbox.mailbox.clear();
     if let Err(error) = sandbox.journal.reset().await {
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "", error.to_string());
     }

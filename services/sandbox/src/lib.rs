@@ -22,6 +22,7 @@ mod hotelbeds;
 mod hotels;
 mod inventory;
 mod journal;
+mod mailbox;
 mod pictures;
 mod query;
 mod rapid;
@@ -41,6 +42,7 @@ use axum::routing::get;
 pub use clock::Clock;
 use faults::Faults;
 use journal::Journal;
+use mailbox::Mailbox;
 pub use service::service;
 use supplier::{Office, Simulator};
 
@@ -130,6 +132,7 @@ struct Sandbox {
     clock: Clock,
     journal: Arc<Journal>,
     faults: Arc<Faults>,
+    mailbox: Mailbox,
     simulators: Vec<Arc<dyn Simulator>>,
 }
 
@@ -169,7 +172,7 @@ impl Sandbox {
     }
 }
 
-/// All simulators and their controls: `/<supplier>/…`, `/frankfurter/…`, `/_control/…`, `/openapi.json`,
+/// All simulators and their controls: `/<supplier>/…`, `/frankfurter/…`, `/mail/messages`, `/_control/…`, `/openapi.json`,
 /// `/health/live` and an index at `/`. Orders and inventory are rebuilt from the journal in
 /// `options.data_dir` first.
 ///
@@ -194,6 +197,7 @@ pub async fn router(options: Options) -> Result<Router, StartError> {
         clock: options.clock,
         journal,
         faults,
+        mailbox: Mailbox::default(),
         simulators,
     });
     sandbox.replay().await?;

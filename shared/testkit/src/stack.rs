@@ -215,6 +215,12 @@ impl Stack {
                 .map(|(name, url)| (format!("upstreams.{name}.url"), url.clone()))
                 .collect();
         }
+        if service == "auth_service" {
+            let sandbox = self.urls.get("sandbox").into_iter();
+            return sandbox
+                .map(|url| ("mail.url".to_owned(), format!("{url}/mail/messages")))
+                .collect();
+        }
         let vertical = VERTICALS.iter().find(|(name, _)| *name == service);
         let (Some((_, suppliers)), Some(url)) = (vertical, self.urls.get("sandbox")) else {
             return Vec::new();
@@ -258,6 +264,14 @@ impl Stack {
     /// What the simulated suppliers really did, oldest first.
     pub async fn journal(&self) -> Vec<Value> {
         let answer = self.client("sandbox").get("/_control/journal").await;
+        answer.body["data"].as_array().expect("a list").clone()
+    }
+
+    /// The mails that were delivered to an address, oldest first.
+    pub async fn mails(&self, to: &str) -> Vec<Value> {
+        let to = to.replace('+', "%2B");
+        let path = format!("/_control/mailbox?to={to}");
+        let answer = self.client("sandbox").get(&path).await;
         answer.body["data"].as_array().expect("a list").clone()
     }
 

@@ -10,7 +10,9 @@ mod tokens;
 
 use std::time::Duration;
 
+use audit::{AuditLog, Record};
 use auth::{AccessClaims, Permission, SignedToken, SigningError, TokenSigner};
+use serde_json::{Map, Value};
 use service_kit::ApiError;
 use service_kit::error::codes;
 use storage::{Db, StoreError, Tx, to_micros};
@@ -94,6 +96,7 @@ pub(crate) struct Sessions {
     pub(crate) db: Db,
     pub(crate) accounts: Accounts,
     pub(crate) revocations: Revocations,
+    pub(crate) audit: AuditLog,
     pub(crate) signer: TokenSigner,
     /// Life of a log-in.
     pub(crate) life: Duration,
@@ -123,7 +126,8 @@ impl Sessions {
         })
     }
 
-    /// The token that follows on this one, if it is this client's; none for the person itself.
+    /// The token that follows on this one, if it is this client's; none for the person itself. The
+    /// request's id is for the audit log.
     ///
     /// # Errors
     /// [`SessionError::Invalid`]; the log-in is over then, if an old token was used again.
@@ -131,6 +135,7 @@ impl Sessions {
         &self,
         token: &str,
         client: Option<&str>,
+        request_id: Option<&str>,
     ) -> Result<Rotated, SessionError> {
         let (id, secret) = tokens::parts(token).ok_or(SessionError::Invalid)?;
         let presented = hash_of(secret);
@@ -163,7 +168,7 @@ impl Sessions {
         {
             return self.rotated(log_in, &next).await;
         }
-        self.reused(&log_in).await?;
+        self.reused(&log_in, request_id).await?;
         Err(SessionError::Invalid)
     }
 
@@ -192,12 +197,22 @@ impl Sessions {
     }
 
     /// Ends a log-in whose old token came again; of several that do it at once, one.
-    async fn reused(&self, log_in: &LogIn) -> Result<(), SessionError> {
+    async fn reused(&self, log_in: &LogIn, request_id: Option<&str>) -> Result<(), SessionError> {
         let mut tx = self.db.begin().await?;
         let Some(session_id) = self.end(&mut tx, &log_in.id).await? else {
             return Ok(());
         };
-        let seq = self.revocations.next(&mut tx).await?;
+        let account = log_in.grant.account.to_string();
+        let record = Record {
+            actor: Some(account),
+            action: "refresh_reuse",
+            succeeded: false,
+            target: Some(log_in.id.clone()),
+            details: client_details(log_in.grant.client.as_deref()),
+            request_id: request_id.map(str::to_owned),
+            ..Record::default()
+        };
+        let seq = self.audit.append(&mut tx, &record).await?;
         self.revocations
             .announce(&mut tx, seq, Kind::Session, &[session_id])
             .await?;
@@ -242,4 +257,45 @@ impl Sessions {
     ) -> Result<Option<String>, StoreError> {
         store::end(tx, log_in_id).await
     }
+
+    /// Ends the log-in of an access token, by its session id. Its own id; none when it was over already.
+    pub(crate) async fn end_session(
+        &self,
+        tx: &mut Tx,
+        account: &str,
+        session_id: &str,
+    ) -> Result<Option<String>, StoreError> {
+        store::end_session(tx, account, session_id).await
+    }
+
+    /// Ends every log-in of an account: their session ids, which must be announced as revoked.
+    pub(crate) async fn end_all(
+        &self,
+        tx: &mut Tx,
+        account: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        store::end_all(tx, account).await
+    }
+
+    /// Gives every log-in of an account a new session id, so that its access tokens are made anew with
+    /// what the account may do now. The old ids, which must be announced as revoked.
+    pub(crate) async fn renew_all(
+        &self,
+        tx: &mut Tx,
+        account: &str,
+    ) -> Result<Vec<String>, SessionError> {
+        let living = store::of_account(tx, account).await?;
+        let mut old = Vec::new();
+        for (id, session_id) in living {
+            store::set_session(tx, &id, &random_id()?).await?;
+            old.push(session_id);
+        }
+        Ok(old)
+    }
+}
+
+/// What an audit record says of the OAuth client that acts for somebody.
+fn client_details(client: Option<&str>) -> Map<String, Value> {
+    let named = client.map(|client| ("client_id".to_owned(), Value::from(client)));
+    named.into_iter().collect()
 }

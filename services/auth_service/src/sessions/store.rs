@@ -116,6 +116,62 @@ pub(super) async fn end(tx: &mut Tx, id: &str) -> Result<Option<String>, StoreEr
     Ok(row.map(|row| row.try_get("session_id")).transpose()?)
 }
 
+/// Ends the log-in with this session id; its own id, if it was alive.
+pub(super) async fn end_session(
+    tx: &mut Tx,
+    account: &str,
+    session_id: &str,
+) -> Result<Option<String>, StoreError> {
+    let row = query(
+        "UPDATE log_ins SET ended = 1 WHERE account_id = $1 AND session_id = $2 AND ended = 0 \
+         RETURNING id",
+    )
+    .bind(account)
+    .bind(session_id)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| row.try_get("id")).transpose()?)
+}
+
+/// Ends every log-in of an account; the session ids of those that were alive.
+pub(super) async fn end_all(tx: &mut Tx, account: &str) -> Result<Vec<String>, StoreError> {
+    let rows = query(
+        "UPDATE log_ins SET ended = 1 WHERE account_id = $1 AND ended = 0 RETURNING session_id",
+    )
+    .bind(account)
+    .fetch_all(&mut **tx)
+    .await?;
+    let ids = rows.iter().map(|row| row.try_get("session_id"));
+    Ok(ids.collect::<Result<_, _>>()?)
+}
+
+/// Id and session id of every log-in of an account that lives. They cannot change until the
+/// transaction ends.
+pub(super) async fn of_account(
+    tx: &mut Tx,
+    account: &str,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let rows = query(
+        "UPDATE log_ins SET ended = ended WHERE account_id = $1 AND ended = 0 \
+         RETURNING id, session_id",
+    )
+    .bind(account)
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get("id")?, row.try_get("session_id")?)))
+        .collect()
+}
+
+pub(super) async fn set_session(tx: &mut Tx, id: &str, session_id: &str) -> Result<(), StoreError> {
+    query("UPDATE log_ins SET session_id = $1 WHERE id = $2")
+        .bind(session_id)
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 fn read(row: &AnyRow) -> Result<LogIn, StoreError> {
     let account: String = row.try_get("account_id")?;
     let scope: Option<String> = row.try_get("scope")?;

@@ -51,7 +51,9 @@ impl Place {
         let spec = auth_service::service();
         let mut sources = Sources::default()
             .with("test", "data_dir", self.data_dir.to_str().unwrap())
-            .with("test", "store.url", self.store_url.as_str());
+            .with("test", "store.url", self.store_url.as_str())
+            // Nothing listens there.
+            .with("test", "mail.url", "http://127.0.0.1:1/mail/messages");
         for (key, value) in more {
             sources = match value.parse::<i64>() {
                 Ok(number) => sources.with("test", key, number),

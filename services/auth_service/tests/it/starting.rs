@@ -4,6 +4,9 @@ use travel_types::Clock;
 
 use crate::service::{Place, json_of, on_each_engine};
 
+/// 32 bytes in base64, as an operator makes them.
+const KEY: &str = "aW50ZXJsaW5lIHRlc3RzOiAzMiBieXRlcyBvZiBrZXk=";
+
 async fn refusal(place: &Place, more: &[(&str, &str)]) -> String {
     match place.start(&Clock::system(), more).await {
         Ok(_) => panic!("it started with {more:?}"),
@@ -84,6 +87,8 @@ async fn production_starts_only_with_a_given_key_and_without_sandbox_accounts() 
         let base = [
             ("profile", "production"),
             ("identity.public_keys", public.as_str()),
+            ("personal_data.master_key", KEY),
+            ("mail.url", "http://127.0.0.1:1/mail/messages"),
         ];
         let with = |more: &[(&'static str, &str)]| -> Vec<(String, String)> {
             base.iter()
@@ -106,6 +111,11 @@ async fn production_starts_only_with_a_given_key_and_without_sandbox_accounts() 
         assert!(refused(&[wrong]).await.contains("is not an RSA key"));
         assert!(refused(&[key]).await.contains("audit.key is empty"));
         assert!(!place.data_dir.join("keys").join("audit.pem").exists());
+        let sealed = refused(&[key, audit, ("personal_data.master_key", "")]).await;
+        assert!(
+            sealed.contains("personal_data.master_key is empty"),
+            "{sealed}"
+        );
 
         let all = with(&[key, audit]);
         let all: Vec<(&str, &str)> = all.iter().map(|(k, v)| (&**k, &**v)).collect();
