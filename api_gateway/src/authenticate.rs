@@ -1,5 +1,5 @@
 //! Who is calling: one bearer token (RFC 6750 §2.1), believed when an access token of the identity
-//! service verifies against the keys that it publishes.
+//! service verifies against the keys that it publishes, or one API key.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth::{AccessError, AccessVerifier, Identity, KeySource};
 use http::{HeaderMap, HeaderValue, header};
-use service_kit::ApiError;
 use service_kit::error::codes;
+use service_kit::{ApiError, Cx};
 use telemetry::IntCounterVec;
 
+use crate::api_keys::{API_KEY_HEADER, ApiKeys, KeyError, Standing};
+use crate::revocations::Followed;
 use crate::upstream::Upstreams;
 
 /// A longer one is refused before it is looked at.
@@ -20,36 +22,79 @@ pub(crate) const KEYS_PATH: &str = "/.well-known/jwks.json";
 const KEYS_LIMIT: Duration = Duration::from_secs(2);
 const LARGEST_KEYS: usize = 64 * 1024;
 
-/// Verifies bearer tokens.
+/// Verifies credentials.
 pub(crate) struct Authenticator {
-    verifier: AccessVerifier,
-    outcomes: IntCounterVec,
+    pub(crate) verifier: AccessVerifier,
+    pub(crate) api_keys: Arc<ApiKeys>,
+    pub(crate) revocations: Followed,
+    pub(crate) outcomes: IntCounterVec,
+}
+
+/// A caller with valid credentials.
+pub(crate) struct Caller {
+    pub(crate) identity: Identity,
+    /// What is left of the credential's own rate, where it has one.
+    pub(crate) standing: Option<Standing>,
 }
 
 impl Authenticator {
-    pub(crate) fn new(verifier: AccessVerifier, outcomes: IntCounterVec) -> Self {
-        Self { verifier, outcomes }
-    }
-
     /// The caller of a request that needs one.
-    pub(crate) async fn caller(&self, headers: &HeaderMap) -> Result<Identity, ApiError> {
+    pub(crate) async fn caller(&self, headers: &HeaderMap, cx: &Cx) -> Result<Caller, ApiError> {
+        if let Some(key) = headers.get(&API_KEY_HEADER) {
+            return self.of_key(key.to_str().unwrap_or_default(), cx).await;
+        }
         let (outcome, result) = match bearer(headers) {
             Bearer::Absent => ("missing", Err(unauthenticated("Bearer"))),
             Bearer::Unreadable => ("invalid", Err(invalid_token())),
-            Bearer::Token(token) => match self.verifier.verify(token).await {
-                Ok(verified) => ("valid", Ok(verified.identity.clone())),
-                Err(AccessError::Invalid) => ("invalid", Err(invalid_token())),
-                Err(AccessError::KeysUnavailable) => {
-                    let error = ApiError::new(&codes::SERVICE_UNAVAILABLE)
-                        .retry_after(Duration::from_secs(1))
-                        .because("the keys that tokens are signed with cannot be had");
-                    ("keys_unavailable", Err(error))
-                }
-            },
+            Bearer::Token(token) => self.of_token(token).await,
         };
         self.outcomes.with_label_values(&[outcome]).inc();
-        result
+        let identity = result?;
+        Ok(Caller {
+            identity,
+            standing: None,
+        })
     }
+
+    async fn of_token(&self, token: &str) -> (&'static str, Result<Identity, ApiError>) {
+        // Right after the start nobody knows what was revoked, until the feed was read once.
+        let known = self.revocations.now().is_ok();
+        let mut outcome = self.verifier.verify(token).await;
+        if outcome.is_ok() && !known {
+            if !self.revocations.once().await {
+                return ("unavailable", Err(unavailable("the feed of revocations")));
+            }
+            outcome = self.verifier.verify(token).await;
+        }
+        match outcome {
+            Ok(verified) => ("valid", Ok(verified.identity.clone())),
+            Err(AccessError::Invalid) => ("invalid", Err(invalid_token())),
+            Err(AccessError::KeysUnavailable) => {
+                let error = unavailable("the keys that tokens are signed with");
+                ("unavailable", Err(error))
+            }
+        }
+    }
+
+    async fn of_key(&self, key: &str, cx: &Cx) -> Result<Caller, ApiError> {
+        let (outcome, result) = match self.api_keys.verify(key, &cx.correlation).await {
+            Ok(known) => ("key_valid", Ok(known)),
+            Err(KeyError::Unknown) => ("key_invalid", Err(unauthenticated("Bearer"))),
+            Err(KeyError::Unavailable(problem)) => ("key_unavailable", Err(unavailable(&problem))),
+        };
+        self.outcomes.with_label_values(&[outcome]).inc();
+        let known = result?;
+        Ok(Caller {
+            standing: self.api_keys.count(&known).await?,
+            identity: known.identity.clone(),
+        })
+    }
+}
+
+fn unavailable(what: &str) -> ApiError {
+    ApiError::new(&codes::SERVICE_UNAVAILABLE)
+        .retry_after(Duration::from_secs(1))
+        .because(format!("cannot be had: {what}"))
 }
 
 enum Bearer<'h> {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use http::Method;
+use http::{HeaderName, Method, header};
 use serde::Deserialize;
 use service_kit::Need;
 
@@ -63,7 +63,17 @@ pub struct Route {
     pub class: Class,
     /// How long it may take in all.
     pub deadline: Duration,
+    /// Header fields of the client that reach the service beside those that always do.
+    pub passes: Vec<HeaderName>,
 }
+
+/// What a route may pass: credentials of OAuth clients, and what pages protect their forms with.
+const PASSABLE: [HeaderName; 4] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::ORIGIN,
+    HeaderName::from_static("sec-fetch-site"),
+];
 
 /// What kind of work an operation is; limits and metrics go by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -77,7 +87,7 @@ pub enum Class {
     Write,
     /// Tries credentials.
     Login,
-    /// The gateway's own pages and documents.
+    /// Pages and documents for people, which bring a content security policy of their own.
     Page,
 }
 
@@ -125,6 +135,8 @@ struct RouteRow {
     permission: Option<String>,
     class: Class,
     deadline_ms: Option<u64>,
+    #[serde(default)]
+    passes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -240,12 +252,23 @@ impl RouteRow {
         if deadline == 0 {
             return Err(format!("{shown}: a deadline of zero lets nothing through"));
         }
+        let passable = |name: &String| PASSABLE.into_iter().find(|known| known == name.as_str());
+        let passes = self.passes.iter().map(|name| {
+            passable(name).ok_or_else(|| format!("{shown}: passes '{name}', which no route may"))
+        });
+        let passes: Vec<HeaderName> = passes.collect::<Result<_, _>>()?;
+        if passes.contains(&header::AUTHORIZATION) && need != Need::Public {
+            return Err(format!(
+                "{shown}: passes authorization, which is the gateway's to look at"
+            ));
+        }
         Ok(Route {
             method,
             path: self.path,
             need,
             class: self.class,
             deadline: Duration::from_millis(deadline),
+            passes,
         })
     }
 }
@@ -333,6 +356,16 @@ mod tests {
                 "access = \"public\"",
                 "permission = \"all\"",
                 "'all' is not a permission",
+            ),
+            (
+                "access",
+                "passes = [\"x-api-key\"]\naccess",
+                "passes 'x-api-key', which no route may",
+            ),
+            (
+                "access = \"public\"",
+                "passes = [\"authorization\"]\naccess = \"login\"",
+                "the gateway's to look at",
             ),
         ] {
             let error = one(&good.replace(from, to)).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, Accept, Accept-Language, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, Traceparent",
+    "Authorization, X-API-Key, Content-Type, Accept, Accept-Language, Idempotency-Key, If-Match, If-None-Match, X-Request-Id, Traceparent",
 );
 const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static(
     "X-Request-Id, Location, ETag, Retry-After, Idempotent-Replayed, RateLimit, RateLimit-Policy, Cache-Status, Age, Deprecation, Sunset",

@@ -3,12 +3,12 @@
 //! strip and nothing to forget (Traefik CVE-2026-35051, -39858, Pingora CVE-2026-105299). Back: whatever
 //! is not about the connection or the inside.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use auth::{CLIENT_IP_HEADER, HOP_HEADER};
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use service_kit::DEADLINE_HEADER;
@@ -16,7 +16,7 @@ use telemetry::Correlation;
 
 /// The client's fields that services see. `Content-Length` and `Transfer-Encoding` are not among them:
 /// the body's framing is made anew from the body itself.
-const FORWARDED: [HeaderName; 7] = [
+static FORWARDED: [HeaderName; 7] = [
     header::ACCEPT,
     header::ACCEPT_LANGUAGE,
     header::CONTENT_TYPE,
@@ -45,13 +45,18 @@ const KEPT_BACK: [HeaderName; 15] = [
     telemetry::REQUEST_ID,
 ];
 
+/// What a service's page may say of itself, instead of what the gateway says of everything else.
+const OF_PAGES: [HeaderName; 2] = [header::CONTENT_SECURITY_POLICY, header::REFERRER_POLICY];
+
 /// What the gateway states about a request to a service.
 pub(crate) struct Statement<'a> {
     /// The signed identity.
     pub(crate) identity: HeaderValue,
     /// Time until nobody waits for the answer any more.
     pub(crate) left: Duration,
-    /// The peer's address, where the listener knows it.
+    /// The client's fields that this route passes beside those that all do.
+    pub(crate) passes: &'a [HeaderName],
+    /// The client's address, where the listener knows it.
     pub(crate) client: Option<IpAddr>,
     /// The ids of the request.
     pub(crate) correlation: &'a Correlation,
@@ -63,7 +68,8 @@ pub(crate) fn request(parts: &Parts, body: Body, statement: Statement<'_>) -> Re
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = parts.method.clone();
     let headers = outgoing.headers_mut();
-    for name in FORWARDED.iter().filter(|name| !nominated.contains(name)) {
+    let forwarded = FORWARDED.iter().chain(statement.passes);
+    for name in forwarded.filter(|name| !nominated.contains(name)) {
         for value in parts.headers.get_all(name) {
             headers.append(name, value.clone());
         }
@@ -79,16 +85,12 @@ pub(crate) fn request(parts: &Parts, body: Body, statement: Statement<'_>) -> Re
     outgoing
 }
 
-/// The address of the connection's other end.
-pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
-    let ConnectInfo(address) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
-    Some(address.ip().to_canonical())
-}
-
 /// Takes out of a service's answer what is not for the client.
-pub(crate) fn clean_answer(headers: &mut HeaderMap) {
+pub(crate) fn clean_answer(headers: &mut HeaderMap, is_page: bool) {
     for name in nominated(headers).iter().chain(&KEPT_BACK) {
-        headers.remove(name);
+        if !(is_page && OF_PAGES.contains(name)) {
+            headers.remove(name);
+        }
     }
     // A page brings the policy that fits it; for anything else the gateway's own is the strictest.
     let is_page = headers
@@ -146,7 +148,7 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        clean_answer(&mut headers);
+        clean_answer(&mut headers, false);
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["etag", "location"]);

@@ -9,6 +9,8 @@ use http_body_util::{LengthLimitError, Limited};
 use service_kit::ApiError;
 use service_kit::error::codes;
 
+use crate::api_keys::API_KEY_HEADER;
+
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Refuses TRACE, which reflects credentials, CONNECT, which tunnels, and methods that nothing here has.
@@ -20,13 +22,22 @@ pub(crate) fn check_method(method: &Method) -> Result<(), ApiError> {
         .header(header::ALLOW, HeaderValue::from_static(METHODS)))
 }
 
-/// One valid Host that agrees with the target's authority (RFC 9112 §3.2), and at most one
-/// `Authorization`. Of two, another reader might take the other.
+/// One valid Host that agrees with the target's authority (RFC 9112 §3.2), and at most one credential:
+/// one `Authorization` or one `X-API-Key`. Of two, another reader might take the other.
 pub(crate) fn check_host_and_credentials(request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     let refused = |problem: &str| Err(ApiError::new(&codes::BAD_REQUEST).message(problem));
-    if count(headers, &header::AUTHORIZATION) > 1 {
+    let (tokens, keys) = (
+        count(headers, &header::AUTHORIZATION),
+        count(headers, &API_KEY_HEADER),
+    );
+    if tokens > 1 {
         return refused("There are two Authorization headers. Send one.");
+    }
+    if keys > 1 || tokens + keys > 1 {
+        return refused(
+            "There are two credentials. Send one Authorization or one X-API-Key header.",
+        );
     }
     let host = match count(headers, &header::HOST) {
         0 => None,

@@ -2,14 +2,17 @@
 //! to the services; knows them by their catalogue rows only. `pipeline.rs` is the order of everything
 //! that happens to a request.
 
+mod api_keys;
 mod authenticate;
 mod catalog;
+mod client_address;
 mod cors;
 mod forward;
 mod front;
 mod pages;
 mod path;
 mod pipeline;
+mod revocations;
 mod routes;
 mod upstream;
 
@@ -22,10 +25,13 @@ use service_kit::{Access, App, Check, Context, Need, Profile, Routes, ServiceSpe
 
 pub use catalog::{Catalog, CatalogError, Class, Route, Service, catalog};
 
+use crate::api_keys::ApiKeys;
 use crate::authenticate::{Authenticator, KEYS_PATH, PublishedKeys};
+use crate::client_address::Proxies;
 use crate::cors::Cors;
 use crate::pages::{OWN, Pages};
-use crate::pipeline::{Gateway, IDENTITY_REUSE, handle};
+use crate::pipeline::{Gateway, handle};
+use crate::revocations::Follower;
 use crate::routes::{Entry, Table, Target};
 use crate::upstream::Upstreams;
 
@@ -52,14 +58,15 @@ async fn build(context: Context) -> Result<App, StartError> {
     let catalog = catalog().map_err(|error| StartError::Other(error.to_string()))?;
     let (settings, metrics) = (&context.settings, &context.metrics);
     let upstreams = Arc::new(Upstreams::new(catalog, settings, metrics)?);
+    let identity = catalog
+        .upstreams()
+        .position(|service| service.routes.iter().any(|route| route.path == KEYS_PATH))
+        .ok_or_else(|| {
+            StartError::Other(format!("services/catalog.toml: nobody serves {KEYS_PATH}"))
+        })?;
     let keys = PublishedKeys {
         upstreams: Arc::clone(&upstreams),
-        service: catalog
-            .upstreams()
-            .position(|service| service.routes.iter().any(|route| route.path == KEYS_PATH))
-            .ok_or_else(|| {
-                StartError::Other(format!("services/catalog.toml: nobody serves {KEYS_PATH}"))
-            })?,
+        service: identity,
     };
     let rules = AccessRules {
         issuer: settings.get("auth.issuer")?,
@@ -71,16 +78,29 @@ async fn build(context: Context) -> Result<App, StartError> {
         "Verified credentials, by outcome.",
         &["outcome"],
     )?;
-    let checks = checks(&upstreams);
+    let signer = signer(&context)?;
+    let api_keys = ApiKeys::new(&context, &upstreams, identity, signer.clone())?;
+    let revocations = Follower::start(&context, &upstreams, identity, &verifier, &api_keys)?;
+    let mut checks = checks(&upstreams);
+    let followed = revocations.clone();
+    checks.push(Check::required("revocations", move || {
+        let followed = followed.clone();
+        async move { followed.now() }
+    }));
     let origins: Vec<String> = settings.get("cors.origins")?;
     let gateway = Gateway {
         table: table(catalog)?,
-        authenticator: Authenticator::new(verifier, outcomes),
-        signer: signer(&context)?,
-        signed: moka::sync::Cache::builder()
-            .max_capacity(SIGNED_CAPACITY)
-            .time_to_live(IDENTITY_REUSE)
-            .build(),
+        authenticator: Authenticator {
+            verifier,
+            api_keys,
+            revocations,
+            outcomes,
+        },
+        signer,
+        signed: moka::sync::Cache::new(SIGNED_CAPACITY),
+        clock: context.clock.clone(),
+        proxies: Proxies::new(&settings.get::<Vec<String>>("http.trusted_proxies")?)
+            .map_err(StartError::Other)?,
         cors: Cors::new(&origins).map_err(StartError::Other)?,
         pages: Pages::new(&context, checks.clone()),
         max_body: settings.get("http.max_body_bytes")?,
@@ -127,6 +147,7 @@ fn table(catalog: &Catalog) -> Result<Table, StartError> {
                 need: route.need,
                 class: route.class,
                 deadline: route.deadline,
+                passes: route.passes.clone(),
             };
             table
                 .add(&route.method, &route.path, entry)
@@ -140,6 +161,7 @@ fn table(catalog: &Catalog) -> Result<Table, StartError> {
             need: Need::Public,
             class: Class::Page,
             deadline: std::time::Duration::from_secs(10),
+            passes: Vec::new(),
         };
         table
             .add(&http::Method::GET, path, entry)

@@ -3,7 +3,6 @@
 //! deadline and a log line; they turn an [`ApiError`] into the envelope or `problem+json`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use auth::{HopSigner, Identity};
 use axum::extract::{Request, State};
@@ -15,9 +14,12 @@ use service_kit::error::codes;
 use service_kit::{ApiError, Cx, Need};
 use telemetry::HistogramVec;
 use tokio::time::Instant;
+use travel_types::Clock;
+use travel_types::jiff::{SignedDuration, Timestamp};
 
 use crate::authenticate::Authenticator;
 use crate::catalog::Class;
+use crate::client_address::Proxies;
 use crate::cors::Cors;
 use crate::pages::Pages;
 use crate::routes::{Entry, Found, Table, Target};
@@ -25,7 +27,22 @@ use crate::upstream::Upstreams;
 use crate::{forward, front, path};
 
 /// How long a signed identity is used again; services believe it for a minute.
-pub(crate) const IDENTITY_REUSE: Duration = Duration::from_secs(30);
+const IDENTITY_REUSE: SignedDuration = SignedDuration::from_secs(30);
+
+/// A signed identity. Its age is told by the clock that it was signed by, as services tell it: another
+/// clock may stand still or jump.
+#[derive(Clone)]
+pub(crate) struct Signed {
+    value: HeaderValue,
+    at: Timestamp,
+}
+
+impl Signed {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        // Signed "later" than now, it is of a time that the clock went back from.
+        self.at <= now && now.duration_since(self.at) < IDENTITY_REUSE
+    }
+}
 
 /// The running gateway.
 pub(crate) struct Gateway {
@@ -34,7 +51,9 @@ pub(crate) struct Gateway {
     pub(crate) authenticator: Authenticator,
     pub(crate) signer: HopSigner,
     /// By everything that goes into a signed identity, so that a hit is what signing would give.
-    pub(crate) signed: Cache<String, HeaderValue>,
+    pub(crate) signed: Cache<(usize, Identity), Signed>,
+    pub(crate) clock: Clock,
+    pub(crate) proxies: Proxies,
     pub(crate) cors: Cors,
     pub(crate) pages: Pages,
     pub(crate) max_body: usize,
@@ -46,6 +65,8 @@ pub(crate) struct Gateway {
 struct Seen {
     entry: Option<Arc<Entry>>,
     authenticated: bool,
+    /// What is left of the credential's rate.
+    limits: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Answers a request.
@@ -69,7 +90,9 @@ pub(crate) async fn handle(
         .seconds
         .with_label_values(&[label, class, status.as_str()])
         .observe(started.elapsed().as_secs_f64());
-    dress(outcome, gateway.cors.fields(origin), seen.authenticated)
+    let mut fields = gateway.cors.fields(origin);
+    fields.append(&mut seen.limits);
+    dress(outcome, fields, seen.authenticated)
 }
 
 /// THE order of phases.
@@ -96,7 +119,11 @@ async fn phases(
     let found = gateway.table.find(request.method(), &path);
     // Who is calling; everything below /api/ that is not declared public wants to know.
     let caller = if needs_credentials(&found, &path) {
-        gateway.authenticator.caller(request.headers()).await?
+        let caller = gateway.authenticator.caller(request.headers(), cx).await?;
+        if let Some(standing) = caller.standing {
+            seen.limits = standing.fields();
+        }
+        caller.identity
     } else {
         Identity::anonymous()
     };
@@ -114,7 +141,7 @@ async fn phases(
                 service,
                 path,
                 caller,
-                changes_something: entry.class == Class::Write,
+                entry: Arc::clone(&entry),
                 // The route's own bound or what the caller still waits, whichever is sooner.
                 deadline: cx.deadline.0.min(started + entry.deadline),
             };
@@ -145,7 +172,7 @@ struct Passage {
     service: usize,
     path: String,
     caller: Identity,
-    changes_something: bool,
+    entry: Arc<Entry>,
     deadline: Instant,
 }
 
@@ -169,9 +196,10 @@ impl Gateway {
         };
         let target = PathAndQuery::try_from(target).map_err(|error| internal(error.to_string()))?;
         let statement = forward::Statement {
-            identity: self.identity(&passage.caller, &upstream.name)?,
+            identity: self.identity(passage.caller, passage.service, &upstream.name)?,
             left: passage.deadline.saturating_duration_since(Instant::now()),
-            client: forward::peer(&parts),
+            passes: &passage.entry.passes,
+            client: self.proxies.client(&parts),
             correlation: &cx.correlation,
         };
         let outgoing = forward::request(&parts, body, statement);
@@ -179,26 +207,39 @@ impl Gateway {
             .upstreams
             .send(upstream, outgoing, target, passage.deadline);
         let answered = sent.await;
-        let mut response = answered.map_err(|failure| failure.answer(passage.changes_something))?;
-        forward::clean_answer(response.headers_mut());
+        let class = passage.entry.class;
+        let mut response = answered.map_err(|failure| failure.answer(class == Class::Write))?;
+        forward::clean_answer(response.headers_mut(), class == Class::Page);
         Ok(response)
     }
 
     /// The signed identity of a caller for one service.
-    fn identity(&self, caller: &Identity, service: &str) -> Result<HeaderValue, ApiError> {
-        let key = format!("{service} {caller:?}");
-        if let Some(value) = self.signed.get(&key) {
-            return Ok(value);
+    fn identity(
+        &self,
+        caller: Identity,
+        service: usize,
+        audience: &str,
+    ) -> Result<HeaderValue, ApiError> {
+        let at = self.clock.now();
+        let key = (service, caller);
+        if let Some(signed) = self.signed.get(&key)
+            && signed.is_fresh(at)
+        {
+            return Ok(signed.value);
         }
         let internal = |cause: String| ApiError::new(&codes::INTERNAL_ERROR).because(cause);
         let token = self
             .signer
-            .sign(caller, service)
+            .sign(&key.1, audience)
             .map_err(|error| internal(error.to_string()))?;
         let mut value =
             HeaderValue::from_str(&token).map_err(|error| internal(error.to_string()))?;
         value.set_sensitive(true);
-        self.signed.insert(key, value.clone());
+        let signed = Signed {
+            value: value.clone(),
+            at,
+        };
+        self.signed.insert(key, signed);
         Ok(value)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use service_kit::Need;
 
 use crate::catalog::Class;
@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) need: Need,
     pub(crate) class: Class,
     pub(crate) deadline: Duration,
+    /// Header fields of the client that reach the service beside those that always do.
+    pub(crate) passes: Vec<HeaderName>,
 }
 
 /// What a look-up found.
@@ -137,6 +139,7 @@ mod tests {
                 need: Need::Public,
                 class: Class::Read,
                 deadline: Duration::from_secs(1),
+                passes: Vec::new(),
             };
             table.add(&method.parse().unwrap(), path, entry).unwrap();
         }

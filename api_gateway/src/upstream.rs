@@ -153,7 +153,7 @@ impl Upstreams {
     pub(crate) async fn read(
         &self,
         service: usize,
-        path: &'static str,
+        path: &str,
         limit: Duration,
         most: usize,
     ) -> Result<Vec<u8>, String> {
@@ -162,13 +162,36 @@ impl Upstreams {
             if response.status() != StatusCode::OK {
                 return Err(format!("{path} answers {}", response.status().as_u16()));
             }
-            let body = Limited::new(response.into_body(), most).collect().await;
-            let body = body.map_err(|error| format!("{path}: {error}"))?;
-            Ok(body.to_bytes().to_vec())
+            collected(response, most)
+                .await
+                .map_err(|error| format!("{path}: {error}"))
         };
         timeout(limit, answer)
             .await
             .map_err(|_| format!("{path}: no answer in time"))?
+    }
+
+    /// Asks a service something of the gateway's own. The target has no authority yet.
+    ///
+    /// # Errors
+    /// Says what happened, in words for the log.
+    pub(crate) async fn ask(
+        &self,
+        service: usize,
+        mut request: Request,
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), String> {
+        let upstream = self.services.get(service).ok_or("no such service")?;
+        let target = request.uri().path_and_query().cloned();
+        *request.uri_mut() = upstream.uri(target.ok_or("no target")?);
+        let answered = self.client.request(request).await;
+        let response = answered.map_err(|error| chain(&upstream.name, &error))?;
+        let status = response.status();
+        let body = collected(response, most).await;
+        Ok((
+            status,
+            body.map_err(|error| format!("{}: {error}", upstream.name))?,
+        ))
     }
 
     /// Whether a service says that it is ready.
@@ -183,14 +206,11 @@ impl Upstreams {
         }
     }
 
-    async fn get(
-        &self,
-        service: usize,
-        path: &'static str,
-    ) -> Result<http::Response<Incoming>, String> {
+    async fn get(&self, service: usize, path: &str) -> Result<http::Response<Incoming>, String> {
         let upstream = self.services.get(service).ok_or("no such service")?;
+        let target = PathAndQuery::try_from(path).map_err(|error| error.to_string())?;
         let mut request = Request::new(Body::empty());
-        *request.uri_mut() = upstream.uri(PathAndQuery::from_static(path));
+        *request.uri_mut() = upstream.uri(target);
         self.client
             .request(request)
             .await
@@ -252,6 +272,13 @@ impl Failure {
             error
         }
     }
+}
+
+/// A small body, whole.
+async fn collected(response: http::Response<Incoming>, most: usize) -> Result<Vec<u8>, String> {
+    let body = Limited::new(response.into_body(), most).collect().await;
+    body.map(|body| body.to_bytes().to_vec())
+        .map_err(|error| error.to_string())
 }
 
 /// Host and port of a plain `http://host:port`.

@@ -229,3 +229,17 @@ async fn an_answer_shows_nothing_of_the_inside() {
     );
     assert_eq!(stack.echo.one().header("x-request-id"), Some(id));
 }
+
+#[tokio::test]
+async fn behind_a_proxy_of_ours_the_client_has_the_address_that_the_proxy_wrote() {
+    const CLIENT_IP: &str = "x-interline-client-ip";
+    let believed = |stack: &Stack| stack.echo.one().header(CLIENT_IP).unwrap().to_owned();
+    for (trusted, client) in [(&[][..], "127.0.0.1"), (&["127.0.0.0/8"], "203.0.113.7")] {
+        let list: Vec<String> = trusted.iter().map(|text| (*text).to_owned()).collect();
+        let stack = Stack::with(|sources| sources.with("test", "http.trusted_proxies", list)).await;
+        let request = stack.agent("GET", "/api/v1/flights/orders");
+        let request = request.header("x-forwarded-for", "6.6.6.6, 203.0.113.7");
+        assert_eq!(request.send().await.unwrap().status(), 200);
+        assert_eq!(believed(&stack), client);
+    }
+}

@@ -13,8 +13,12 @@
 )]
 
 mod access;
+mod api_keys;
+mod forged;
 mod headers;
+mod issuer;
 mod pages;
 mod paths;
+mod revoked;
 mod stack;
 mod upstream;

@@ -20,6 +20,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use travel_types::Clock;
 
+use crate::issuer::Issuer;
+
 /// What reached the service.
 #[derive(Clone, Debug)]
 pub(crate) struct Reached {
@@ -130,7 +132,8 @@ pub(crate) struct Stack {
     pub(crate) echo: Echo,
     pub(crate) client: reqwest::Client,
     pub(crate) clock: Clock,
-    signer: TokenSigner,
+    pub(crate) issuer: Issuer,
+    pub(crate) signer: TokenSigner,
     folder: PathBuf,
 }
 
@@ -168,6 +171,14 @@ impl Stack {
 
     /// A stack with further configuration.
     pub(crate) async fn with(configure: impl FnOnce(Sources) -> Sources) -> Self {
+        Self::scripted(|_| {}, configure).await
+    }
+
+    /// A stack whose identity service was told something before the gateway starts.
+    pub(crate) async fn scripted(
+        script: impl FnOnce(&Issuer),
+        configure: impl FnOnce(Sources) -> Sources,
+    ) -> Self {
         let folder = folder();
         let clock = Clock::manual("2026-11-21T12:00:00Z".parse().unwrap());
         let life = Duration::from_secs(900);
@@ -177,13 +188,9 @@ impl Stack {
             .route("/health/ready", get(|| async { "ready" }))
             .fallback(self::echo)
             .with_state(echo.clone());
-        let jwks = axum::Json(signer.jwks());
-        let identity = Router::new()
-            .route(
-                "/.well-known/jwks.json",
-                get(move || async move { jwks.clone() }),
-            )
-            .merge(echoing.clone());
+        let issuer = Issuer::publishing(serde_json::to_value(signer.jwks()).unwrap());
+        script(&issuer);
+        let identity = issuer.routes().merge(echoing.clone());
         let sources = Sources::default()
             .with("test", "data_dir", folder.display().to_string())
             .with("test", "listen.port", 0)
@@ -204,6 +211,7 @@ impl Stack {
             echo,
             client,
             clock,
+            issuer,
             signer,
             folder,
         }
@@ -214,14 +222,31 @@ impl Stack {
     }
 
     pub(crate) fn token(&self, role: Role) -> String {
+        self.token_of(role, None, None)
+    }
+
+    /// A token of a log-in or of an OAuth client.
+    pub(crate) fn token_of(
+        &self,
+        role: Role,
+        session: Option<&str>,
+        client: Option<&str>,
+    ) -> String {
         let says = AccessClaims {
             subject: "usr_1",
             role,
             permissions: role.permissions(),
-            session: None,
-            client: None,
+            session,
+            client,
         };
         self.signer.sign(&says).unwrap().token
+    }
+
+    /// A request with one API key and no token.
+    pub(crate) fn keyed(&self, key: &str, method: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client
+            .request(method.parse().unwrap(), self.url(path))
+            .header("x-api-key", key)
     }
 
     /// A request of an agent, who may do all that the catalogue has.
@@ -229,6 +254,11 @@ impl Stack {
         self.client
             .request(method.parse().unwrap(), self.url(path))
             .bearer_auth(self.token(Role::Agent))
+    }
+
+    /// The private key that tokens are signed with, as a file.
+    pub(crate) fn signing_key(&self) -> PathBuf {
+        self.folder.join("keys").join("signing.pem")
     }
 
     pub(crate) fn hop_verifier(&self, service: &str) -> HopVerifier {
