@@ -210,6 +210,31 @@ impl Accounts {
         Ok(set.rows_affected() == 1)
     }
 
+    /// Erases an account: it has no address, no name and no password any more. The index that its address
+    /// had, if it had one; none where there is no such active account.
+    pub(crate) async fn erase(
+        &self,
+        tx: &mut Tx,
+        id: &str,
+    ) -> Result<Option<Option<String>>, StoreError> {
+        let row = query("SELECT email_index FROM accounts WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&mut **tx)
+            .await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let email_index: Option<String> = row.try_get("email_index")?;
+        let erased = query(
+            "UPDATE accounts SET email_index = NULL, sealed = '', password_hash = '', \
+             status = 'erased' WHERE id = $1 AND status = 'active'",
+        )
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+        Ok((erased.rows_affected() == 1).then_some(email_index))
+    }
+
     /// Seals what is personal of an account under its own key.
     pub(crate) async fn seal(
         &self,

@@ -4,6 +4,7 @@ mod account_pages;
 mod accounts;
 mod attempts;
 mod audit_trail;
+mod data_rights;
 mod log_in;
 mod mail;
 mod pages;
@@ -29,9 +30,11 @@ use service_kit::error::codes;
 use service_kit::{Access, ApiError, App, Check, Context, Profile, ServiceSpec, StartError};
 use settings::{Settings, SettingsError};
 use storage::Migration;
+use supplier_client::SupplierMetrics;
 
 use crate::accounts::Accounts;
 use crate::attempts::{AddressLimit, AttemptLimits, Attempts};
+use crate::data_rights::DataRights;
 use crate::log_in::LogIns;
 use crate::password_reset::PasswordResets;
 use crate::passwords::{Passwords, Share};
@@ -66,6 +69,7 @@ pub(crate) struct Auth {
     password_resets: PasswordResets,
     profiles: Profiles,
     users: Users,
+    data_rights: DataRights,
     revocations: Revocations,
     issuer: String,
 }
@@ -75,7 +79,7 @@ pub fn service() -> ServiceSpec {
     ServiceSpec {
         name: "auth_service",
         access: Access::Gateway,
-        config: vec![CONFIG.into()],
+        config: vec![CONFIG.into(), data_rights::config().into()],
         openapi: || service_kit::openapi::written(&routes::routes().into_openapi()),
         build: |context| Box::pin(build(context)),
     }
@@ -94,6 +98,7 @@ async fn build(context: Context) -> Result<App, StartError> {
             (personal_data::SET, personal_data::MIGRATIONS),
             (audit::SET, audit::MIGRATIONS),
             ("auth", MIGRATIONS),
+            (data_rights::SET, data_rights::MIGRATIONS),
         ])
         .await?;
     let vault = Vault::new(db.clone(), MasterKey::of(&context)?);
@@ -124,7 +129,21 @@ async fn build(context: Context) -> Result<App, StartError> {
         life: seconds(settings, "tokens.refresh_seconds")?,
         clock: context.clock.clone(),
     };
-    let outbox = mail::start(&context, &db, &vault, &issuer)?;
+    let calls = SupplierMetrics::register(&context.metrics)?;
+    let outbox = mail::start(&context, &db, &vault, &issuer, &calls)?;
+    let data_rights = DataRights::new(
+        &context,
+        &calls,
+        data_rights::Parts {
+            db: db.clone(),
+            accounts: accounts.clone(),
+            sessions: sessions.clone(),
+            revocations: revocations.clone(),
+            outbox: outbox.clone(),
+            audit: audit_log.clone(),
+        },
+    )?;
+    data_rights.start_worker(&context);
     let mails = AddressLimit {
         what: "mail",
         requests: settings.get("mail.per_recipient_hour")?,
@@ -192,6 +211,7 @@ async fn build(context: Context) -> Result<App, StartError> {
         password_resets,
         profiles,
         users,
+        data_rights,
         revocations,
         issuer,
     };

@@ -11,7 +11,8 @@ use utoipa::OpenApi as _;
 use utoipa::ToSchema;
 
 use crate::{
-    Auth, account_pages, log_in, password_reset, profile, registration, revocations, users,
+    Auth, account_pages, data_rights, log_in, password_reset, profile, registration, revocations,
+    users,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Routes<Auth> {
         .merge(password_reset::routes())
         .merge(profile::routes())
         .merge(users::routes())
+        .merge(data_rights::routes())
         .merge(account_pages::routes())
         .merge(revocations::routes())
         .route(Need::Public, routes!(jwks))

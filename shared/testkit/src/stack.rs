@@ -29,11 +29,13 @@ pub const VERTICALS: [(&str, &[&str]); 3] = [
     ("car_service", &["duffel_cars", "amadeus_transfers"]),
 ];
 
-/// Every service with a port of its own but the gateway, the sandbox first: the others are told where
-/// it is.
+/// Every service with a port of its own but the gateway. The sandbox first: the others are told where
+/// it is; then those that the auth service calls.
 fn inner_services() -> impl Iterator<Item = &'static str> {
     let verticals = VERTICALS.iter().map(|(service, _)| *service);
-    ["sandbox", "auth_service"].into_iter().chain(verticals)
+    std::iter::once("sandbox")
+        .chain(verticals)
+        .chain(["auth_service"])
 }
 
 /// How a program was started, so that it can be started again.
@@ -217,9 +219,12 @@ impl Stack {
         }
         if service == "auth_service" {
             let sandbox = self.urls.get("sandbox").into_iter();
-            return sandbox
-                .map(|url| ("mail.url".to_owned(), format!("{url}/mail/messages")))
-                .collect();
+            let mail = sandbox.map(|url| ("mail.url".to_owned(), format!("{url}/mail/messages")));
+            let verticals = VERTICALS.iter().filter_map(|(name, _)| {
+                let url = self.urls.get(*name)?;
+                Some((format!("colleagues.{name}.url"), url.clone()))
+            });
+            return mail.chain(verticals).collect();
         }
         let vertical = VERTICALS.iter().find(|(name, _)| *name == service);
         let (Some((_, suppliers)), Some(url)) = (vertical, self.urls.get("sandbox")) else {

@@ -33,6 +33,15 @@ pub(super) async fn is_known(
     Ok(row.is_some())
 }
 
+/// Forgets an account's networks.
+pub(super) async fn forget(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+    query("DELETE FROM known_networks WHERE account_id = $1")
+        .bind(id)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Remembers a network; those that are too old go.
 pub(super) async fn remember(
     tx: &mut Tx,

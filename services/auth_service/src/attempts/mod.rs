@@ -89,6 +89,11 @@ fn network(headers: &HeaderMap) -> String {
     }
 }
 
+/// Forgets from where an account's owner has logged in. Counters end by themselves.
+pub(crate) async fn forget_account(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
+    known::forget(tx, id).await
+}
+
 impl Attempts {
     /// An attempt on the account with this address, normalised, from where the request comes.
     pub(crate) async fn attempt(

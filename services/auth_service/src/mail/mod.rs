@@ -12,6 +12,7 @@ use personal_data::Vault;
 use serde::{Deserialize, Serialize};
 use service_kit::{Context, Profile, StartError};
 use storage::{Db, StoreError, Tx, query, to_micros};
+use supplier_client::SupplierMetrics;
 use tokio::sync::Notify;
 use travel_types::{Clock, NotificationId};
 
@@ -51,6 +52,7 @@ pub(crate) fn start(
     db: &Db,
     vault: &Vault,
     issuer: &str,
+    metrics: &SupplierMetrics,
 ) -> Result<Outbox, StartError> {
     let settings = &context.settings;
     if context.profile == Profile::Production && settings.is_default("mail.url") {
@@ -76,7 +78,7 @@ pub(crate) fn start(
         url: settings.get("mail.url")?,
         poll: Duration::from_millis(settings.get("mail.poll_ms")?),
     };
-    Worker::new(context, outbox.clone(), vault.clone(), options)?.start(context);
+    Worker::new(context, outbox.clone(), vault.clone(), options, metrics)?.start(context);
     Ok(outbox)
 }
 
@@ -132,7 +134,6 @@ impl Outbox {
     }
 
     /// Removes what is still to be sent about an account.
-    #[allow(dead_code, reason = "for erasure")]
     pub(crate) async fn forget(&self, tx: &mut Tx, account: &str) -> Result<(), StoreError> {
         query("DELETE FROM mail WHERE account_id = $1")
             .bind(account)

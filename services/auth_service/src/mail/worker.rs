@@ -58,6 +58,7 @@ impl Worker {
         outbox: Outbox,
         vault: Vault,
         options: WorkerOptions,
+        metrics: &SupplierMetrics,
     ) -> Result<Self, StartError> {
         let wrong =
             |problem: &dyn std::fmt::Display| StartError::Other(format!("mail.url: {problem}"));
@@ -70,12 +71,11 @@ impl Worker {
                 max_response_bytes: 64 * 1024,
                 ..Policy::default()
             });
-        let metrics = SupplierMetrics::register(&context.metrics)?;
         let client = ApiClient::new(
             config,
             by_status,
             Auth::None,
-            &metrics,
+            metrics,
             context.clock.clone(),
         )
         .map_err(|error| wrong(&error))?;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use audit::AuditLog;
 use auth::Role;
+use personal_data::Vault;
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
 use settings::SecretString;
@@ -29,6 +30,15 @@ use request::{ConfirmRequest, Confirmed, Pending, RegisterRequest};
 pub(crate) use request::{address, name};
 pub(crate) use routes::routes;
 use store::Waiting;
+
+/// Forgets the registrations that wait for an address, by the index of it.
+pub(crate) async fn forget(
+    tx: &mut Tx,
+    vault: &Vault,
+    email_index: &str,
+) -> Result<(), StoreError> {
+    store::forget(tx, vault, email_index).await
+}
 
 /// How an address is confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -102,6 +102,22 @@ pub(super) async fn newest(
     Ok(row.map(|row| row.try_get("password_hash")).transpose()?)
 }
 
+/// Those that wait for an address go, and what is known of those people with them.
+pub(super) async fn forget(
+    tx: &mut Tx,
+    vault: &Vault,
+    email_index: &str,
+) -> Result<(), StoreError> {
+    let gone = query("DELETE FROM registrations WHERE email_index = $1 RETURNING id")
+        .bind(email_index)
+        .fetch_all(&mut **tx)
+        .await?;
+    for row in gone {
+        vault.destroy(tx, &row.try_get::<String, _>("id")?).await?;
+    }
+    Ok(())
+}
+
 /// Some of those whose time is over go, and what is known of those people with them.
 pub(super) async fn forget_expired(
     tx: &mut Tx,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
-use storage::{Db, StoreError};
+use storage::{Db, StoreError, Tx};
 use travel_types::UserId;
 use utoipa::ToSchema;
 
@@ -61,6 +61,12 @@ pub(crate) struct Users {
     pub(crate) sessions: Sessions,
     pub(crate) revocations: Revocations,
     pub(crate) audit: AuditLog,
+}
+
+/// Whether this account is the last that can administrate. That does not change until the transaction
+/// ends.
+pub(crate) async fn is_last_administrator(tx: &mut Tx, id: &str) -> Result<bool, StoreError> {
+    Ok(is_last(&store::administrators(tx).await?, id))
 }
 
 impl Users {

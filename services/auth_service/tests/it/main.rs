@@ -6,6 +6,8 @@
 )]
 
 #[cfg(test)]
+mod data_rights;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod refreshing;

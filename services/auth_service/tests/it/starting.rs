@@ -84,9 +84,11 @@ async fn production_starts_only_with_a_given_key_and_without_sandbox_accounts() 
             path.to_str().unwrap().to_owned()
         };
         let (signing, public) = (file("signing.pem"), file("identity.pub.pem"));
+        let calls = format!("file:{}", file("identity.pem"));
         let base = [
             ("profile", "production"),
             ("identity.public_keys", public.as_str()),
+            ("identity.service_private_key", calls.as_str()),
             ("personal_data.master_key", KEY),
             ("mail.url", "http://127.0.0.1:1/mail/messages"),
         ];
@@ -111,6 +113,12 @@ async fn production_starts_only_with_a_given_key_and_without_sandbox_accounts() 
         assert!(refused(&[wrong]).await.contains("is not an RSA key"));
         assert!(refused(&[key]).await.contains("audit.key is empty"));
         assert!(!place.data_dir.join("keys").join("audit.pem").exists());
+        let unsigned = ("identity.service_private_key", "");
+        let unsigned = refused(&[key, audit, unsigned]).await;
+        assert!(
+            unsigned.contains("identity.service_private_key is empty"),
+            "{unsigned}"
+        );
         let sealed = refused(&[key, audit, ("personal_data.master_key", "")]).await;
         assert!(
             sealed.contains("personal_data.master_key is empty"),
