@@ -1,6 +1,7 @@
 //! The `interline` command: the whole system in one process, one service alone, and what operators ask
 //! about either.
 
+mod audit_log;
 mod config;
 mod data_folder;
 mod documents;
@@ -56,6 +57,9 @@ enum Command {
     Openapi(documents::OpenapiOptions),
     /// Lists every configuration key of a service: value, default, source, meaning.
     Config(config::ConfigOptions),
+    /// Verifies the audit log.
+    #[command(subcommand)]
+    Audit(audit_log::AuditCommand),
     /// Records what goes between a service and a supplier, masked, and serves it back.
     #[command(subcommand)]
     Supplier(supplier::SupplierCommand),
@@ -75,6 +79,7 @@ pub fn run() -> ExitCode {
         },
         Some(Command::Openapi(options)) => documents::openapi(&options),
         Some(Command::Config(options)) => config::config(&options),
+        Some(Command::Audit(command)) => return audit_log::audit(&command),
         Some(Command::Supplier(command)) => supplier::supplier(command),
     };
     match result {

@@ -39,6 +39,11 @@ impl HeadsError {
     }
 }
 
+/// Where the heads are kept unless another file is configured.
+pub fn default_heads_file(data_dir: &Path) -> PathBuf {
+    data_dir.join("audit").join("heads.jsonl")
+}
+
 /// One signed head: the log ended at `at` with record `seq`, whose hash was `hash`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

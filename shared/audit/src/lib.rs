@@ -17,7 +17,7 @@ mod witness;
 use storage::Migration;
 
 pub use check::{Check, End, Fault, Why};
-pub use heads::{Head, Heads, HeadsError};
+pub use heads::{Head, Heads, HeadsError, default_heads_file};
 pub use key::{AuditKey, AuditKeyError};
 pub use log::{AuditLog, OpenError};
 pub use record::{GENESIS, Record, Row, Stored};

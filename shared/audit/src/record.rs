@@ -122,8 +122,11 @@ impl Row {
         bytes
     }
 
-    /// Reads [`COLUMNS`].
-    pub(crate) fn read(row: &AnyRow) -> Result<Self, StoreError> {
+    /// Reads a row of the table `audit_log`.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when a column holds something else than it should.
+    pub fn read(row: &AnyRow) -> Result<Self, StoreError> {
         Ok(Self {
             seq: row.try_get("seq")?,
             at: row.try_get("at")?,

@@ -96,6 +96,31 @@ impl Db {
         }
     }
 
+    /// Opens a store that exists and can be read alone: nothing is created, migrated or changed, and
+    /// every statement that would is refused. Somebody else may be writing to it.
+    ///
+    /// # Errors
+    /// [`StoreError::Settings`] for an address that is not understood, [`StoreError::Unavailable`]
+    /// when there is no such store.
+    pub async fn open_read_only(options: &StoreOptions) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        match options.url.split_once(':') {
+            Some(("sqlite", path)) => {
+                let path = sqlite_path(path)?;
+                let pool = sqlite_pool(options, options.max_connections.max(1))
+                    .connect_with(AnyConnectOptions::from_str(&format!(
+                        "sqlite:{path}?mode=ro"
+                    ))?)
+                    .await?;
+                Ok(Self::sqlite(options, pool))
+            }
+            Some(("postgres" | "postgresql", _)) => Self::connect_postgres(options, true).await,
+            _ => Err(StoreError::Settings(
+                "the address starts with neither sqlite: nor postgres:".to_owned(),
+            )),
+        }
+    }
+
     async fn open_memory(options: &StoreOptions) -> Result<Self, StoreError> {
         // Each connection would be a database of its own, and a reaped one a lost database.
         let pool = sqlite_pool(options, 1)
@@ -107,14 +132,9 @@ impl Db {
     }
 
     async fn open_file(options: &StoreOptions, path: &str) -> Result<Self, StoreError> {
+        let escaped = sqlite_path(path)?;
         let path = path.strip_prefix("//").unwrap_or(path);
-        if path.is_empty() || path.contains('?') {
-            return Err(StoreError::Settings(
-                "sqlite: needs a path, without parameters".to_owned(),
-            ));
-        }
         create_sqlite_file(Path::new(path), options.acquire_timeout).await?;
-        let escaped = path.replace('%', "%25").replace('#', "%23");
         let pool = sqlite_pool(options, options.max_connections.max(1))
             .connect_with(AnyConnectOptions::from_str(&format!(
                 "sqlite:{escaped}?mode=rw"
@@ -139,13 +159,25 @@ impl Db {
         )
         .await
         .map_err(|_| StoreError::Unavailable("the server does not answer".to_owned()))??;
+        Self::connect_postgres(options, false).await
+    }
+
+    async fn connect_postgres(options: &StoreOptions, read_only: bool) -> Result<Self, StoreError> {
         let statement_timeout = options.statement_timeout.as_millis().to_string();
         let pool = AnyPoolOptions::new()
             .max_connections(options.max_connections.max(1))
             .acquire_timeout(options.acquire_timeout)
             .after_connect(move |connection, _| {
                 let statement_timeout = statement_timeout.clone();
-                Box::pin(async move { prepare_postgres(connection, &statement_timeout).await })
+                Box::pin(async move {
+                    prepare_postgres(connection, &statement_timeout).await?;
+                    if read_only {
+                        sqlx::query("SET default_transaction_read_only = on")
+                            .execute(connection)
+                            .await?;
+                    }
+                    Ok(())
+                })
             })
             .connect_with(AnyConnectOptions::from_str(&options.url)?)
             .await?;
@@ -206,6 +238,17 @@ impl Db {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// The path of an address, as the driver's own address must spell it.
+fn sqlite_path(path: &str) -> Result<String, StoreError> {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path.contains('?') {
+        return Err(StoreError::Settings(
+            "sqlite: needs a path, without parameters".to_owned(),
+        ));
+    }
+    Ok(path.replace('%', "%25").replace('#', "%23"))
 }
 
 fn sqlite_pool(options: &StoreOptions, connections: u32) -> AnyPoolOptions {

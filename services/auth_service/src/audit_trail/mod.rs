@@ -47,7 +47,7 @@ fn key(context: &Context) -> Result<AuditKey, StartError> {
 fn heads_file(context: &Context) -> Result<PathBuf, StartError> {
     let file: String = context.settings.get("audit.heads_file")?;
     Ok(match file.is_empty() {
-        true => context.data_dir.join("audit").join("heads.jsonl"),
+        true => audit::default_heads_file(&context.data_dir),
         false => file.into(),
     })
 }

@@ -5,6 +5,10 @@ mod appending;
 #[cfg(test)]
 mod heads;
 #[cfg(test)]
+mod million;
+#[cfg(test)]
 mod searching;
 #[cfg(test)]
 mod stores;
+#[cfg(test)]
+mod tampering;
