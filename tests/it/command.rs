@@ -223,3 +223,138 @@ async fn production_does_not_start_on_what_development_makes_up() {
         assert!(told.len() > 40, "{service}: {told}");
     }
 }
+
+/// The audit log's verification, run as an operator would; its exit code and what it printed.
+fn audit_verify(arguments: &[&str]) -> (i32, String, String) {
+    let programs = std::env::current_exe().unwrap();
+    let program = programs.parent().unwrap().parent().unwrap();
+    let output = std::process::Command::new(program.join("interline"))
+        .args(["audit", "verify"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn the_audit_log_is_verified_while_it_is_written_and_as_a_copy_and_damage_is_named() {
+    let folder = Folder::new();
+    let data_dir = folder.path().join("data").display().to_string();
+    let mut process = Process::start(
+        "interline",
+        &["--port", "0", "--data-dir", &data_dir],
+        &inner_ports_are_free(),
+    );
+    process.line_with("Ctrl-C stops everything").await;
+    let listeners = std::fs::read_to_string(folder.path().join("data/listeners.json")).unwrap();
+    let listeners: serde_json::Value = serde_json::from_str(&listeners).unwrap();
+    let gateway = testkit::Client::new(listeners["api_gateway"].as_str().unwrap());
+    let account = serde_json::json!({
+        "email": "admin@interline.test", "password": "interline-sandbox",
+    });
+    let login = gateway.post("/api/v1/auth/login", &account).await;
+    let admin = gateway.bearer(login.data()["access_token"].as_str().unwrap());
+    for _ in 0..5 {
+        let found = admin.get("/api/v1/auth/audit-logs/verify").await;
+        assert_eq!(found.status, 200, "{}", found.text);
+        assert_eq!(found.data()["valid"], true, "{}", found.text);
+    }
+
+    let (code, told, logged) = audit_verify(&["--data-dir", &data_dir]);
+    assert_eq!((code, logged.as_str()), (0, ""), "while the service runs");
+    assert!(told.starts_with("The audit log is valid: "), "{told}");
+    process.interrupt();
+    assert!(process.ended().await.success());
+    let (code, told, _) = audit_verify(&["--data-dir", &data_dir, "--json"]);
+    assert_eq!(code, 0);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["valid"], true);
+    let records = told["records"].as_i64().unwrap();
+    assert!(records >= 5);
+    assert_eq!(
+        told["head"]["seq"], records,
+        "the end is signed at shutdown"
+    );
+
+    // A copy without its last record.
+    let copy = folder.path().join("copy.db");
+    let original = folder.path().join("data/auth_service.db");
+    let into = format!("VACUUM INTO '{}'", copy.display());
+    change(&format!("sqlite:{}", original.display()), &[&into]).await;
+    let before = std::fs::read(&copy).unwrap();
+    let url = format!("sqlite:{}", copy.display());
+    let verify_copy = |json: &[&str]| {
+        let mut arguments = vec!["--data-dir", data_dir.as_str(), "--store", url.as_str()];
+        arguments.extend(json);
+        audit_verify(&arguments)
+    };
+    assert_eq!(verify_copy(&[]).0, 0);
+    assert_eq!(std::fs::read(&copy).unwrap(), before, "nothing is changed");
+    change(
+        &url,
+        &[
+            "UPDATE audit_head SET seq = seq - 1, hash = (SELECT previous FROM audit_log \
+             WHERE audit_log.seq = audit_head.seq)",
+            "DELETE FROM audit_log WHERE seq > (SELECT seq FROM audit_head)",
+        ],
+    )
+    .await;
+    let (code, told, logged) = verify_copy(&[]);
+    assert_eq!((code, told.as_str()), (1, ""));
+    assert_eq!(logged.lines().count(), 1, "{logged}");
+    assert!(
+        logged.contains(&format!("First bad index: {records}.")),
+        "{logged}"
+    );
+    assert!(logged.contains("was cut off"), "{logged}");
+    change(
+        &url,
+        &["UPDATE audit_log SET actor = 'usr_forged' WHERE seq = 2"],
+    )
+    .await;
+    let (code, told, logged) = verify_copy(&["--json"]);
+    assert_eq!((code, logged.as_str()), (1, ""));
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["valid"], false);
+    assert_eq!(told["first_bad_index"], 2);
+
+    for (arguments, words) in [
+        (
+            ["--heads", "/nowhere/heads.jsonl"],
+            "/nowhere/heads.jsonl cannot be used",
+        ),
+        (["--store", "sqlite:/nowhere/log.db"], "store"),
+        (["--data-dir", "/nowhere"], "audit.pem"),
+    ] {
+        let mut all = vec!["--data-dir", data_dir.as_str()];
+        if arguments[0] == "--data-dir" {
+            all.clear();
+        }
+        all.extend(arguments);
+        let (code, _, logged) = audit_verify(&all);
+        assert_eq!(code, 1, "{logged}");
+        assert!(
+            logged.starts_with("interline: ") && logged.contains(words),
+            "{logged}"
+        );
+        assert_eq!(logged.lines().count(), 1, "{logged}");
+    }
+    assert!(!std::path::Path::new("/nowhere").exists());
+}
+
+async fn change(url: &str, statements: &[&str]) {
+    let db = storage::Db::open(&storage::StoreOptions::new(url))
+        .await
+        .unwrap();
+    for statement in statements {
+        let done = storage::query(storage::sqlx::AssertSqlSafe((*statement).to_owned()))
+            .execute(db.pool())
+            .await;
+        done.unwrap();
+    }
+    db.close().await;
+}

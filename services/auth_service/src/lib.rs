@@ -22,7 +22,6 @@ mod users;
 use std::path::Path;
 use std::time::Duration;
 
-use audit::AuditLog;
 use auth::{AccessRules, SigningKey, TokenSigner};
 use caching::{Cache, CacheOptions};
 use personal_data::{MasterKey, Vault};
@@ -34,6 +33,7 @@ use supplier_client::SupplierMetrics;
 
 use crate::accounts::Accounts;
 use crate::attempts::{AddressLimit, AttemptLimits, Attempts};
+use crate::audit_trail::AuditTrail;
 use crate::data_rights::DataRights;
 use crate::log_in::LogIns;
 use crate::password_reset::PasswordResets;
@@ -61,8 +61,7 @@ const MIGRATIONS: &[Migration] = &[
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Auth {
-    #[allow(dead_code, reason = "for the parts that show the log")]
-    audit_log: AuditLog,
+    audit_trail: AuditTrail,
     sessions: Sessions,
     log_ins: LogIns,
     registrations: Registrations,
@@ -204,7 +203,7 @@ async fn build(context: Context) -> Result<App, StartError> {
         audit: audit_log.clone(),
     };
     let auth = Auth {
-        audit_log,
+        audit_trail: AuditTrail::new(&context, audit_log, vault)?,
         sessions,
         log_ins,
         registrations,

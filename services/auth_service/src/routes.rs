@@ -11,8 +11,8 @@ use utoipa::OpenApi as _;
 use utoipa::ToSchema;
 
 use crate::{
-    Auth, account_pages, data_rights, log_in, password_reset, profile, registration, revocations,
-    users,
+    Auth, account_pages, audit_trail, data_rights, log_in, password_reset, profile, registration,
+    revocations, users,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -28,6 +28,7 @@ struct Document;
 /// Every route: one line for each area.
 pub(crate) fn routes() -> Routes<Auth> {
     Routes::new(Document::openapi())
+        .merge(audit_trail::routes())
         .merge(log_in::routes())
         .merge(registration::routes())
         .merge(password_reset::routes())

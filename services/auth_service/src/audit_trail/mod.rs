@@ -1,13 +1,46 @@
 //! The audit log of this service: opened, signed, and shown to those who may read it.
 
+mod entry;
+mod routes;
+mod verifying;
+
 use std::path::PathBuf;
+use std::time::Duration;
 
 use audit::{AuditKey, AuditLog, Witness};
+use personal_data::Vault;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::{Context, Profile, StartError};
 use storage::Db;
 
 use crate::other;
+
+use verifying::Verifier;
+
+pub(crate) use routes::routes;
+
+/// What the routes of the log need.
+#[derive(Clone)]
+pub(crate) struct AuditTrail {
+    log: AuditLog,
+    vault: Vault,
+    verifier: Verifier,
+    patience: Duration,
+}
+
+impl AuditTrail {
+    /// # Errors
+    /// [`StartError`] for settings that are none.
+    pub(crate) fn new(context: &Context, log: AuditLog, vault: Vault) -> Result<Self, StartError> {
+        let wait = context.settings.get("audit.verify_wait_ms")?;
+        Ok(Self {
+            verifier: Verifier::new(log.clone(), heads_file(context)?, context),
+            log,
+            vault,
+            patience: Duration::from_millis(wait),
+        })
+    }
+}
 
 /// Opens the log in the service's store and starts the task that signs its end.
 ///

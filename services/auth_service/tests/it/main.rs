@@ -6,6 +6,8 @@
 )]
 
 #[cfg(test)]
+mod audit_trail;
+#[cfg(test)]
 mod data_rights;
 #[cfg(test)]
 mod login;

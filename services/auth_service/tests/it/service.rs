@@ -159,6 +159,17 @@ impl Service {
         request.send().await.unwrap()
     }
 
+    /// A GET with the identity that the gateway signed.
+    pub(crate) async fn get(&self, path: &str, identity: &Identity) -> Response {
+        let identity = self.gateway.sign(identity, "auth_service").unwrap();
+        self.client
+            .get(format!("{}{path}", self.url))
+            .header(HOP_HEADER, identity)
+            .send()
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn me(&self, identity: &Identity) -> Response {
         self.client
             .get(format!("{}/api/v1/auth/me", self.url))

@@ -422,3 +422,28 @@ async fn a_connection_that_dies_during_a_transaction_loses_the_transaction_not_t
     assert_eq!(count(&store.db).await, 0);
     store.remove().await;
 }
+
+#[tokio::test]
+async fn a_store_that_is_opened_for_reading_shows_what_is_written_and_changes_nothing() {
+    for engine in ["file", "postgres"] {
+        let (options, cleanup) = fresh(engine);
+        let absent = Db::open_read_only(&options).await;
+        let opened = match absent {
+            Err(_) => false,
+            Ok(db) => db.ping().await.is_ok(),
+        };
+        assert!(!opened, "{engine}: nothing is created");
+        let db = Db::open(&options).await.unwrap();
+        with_things(&db).await;
+        insert(&db, "one").await.unwrap();
+        let reader = Db::open_read_only(&options).await.unwrap();
+        assert_eq!(count(&reader).await, 1);
+        insert(&db, "two").await.unwrap();
+        assert_eq!(count(&reader).await, 2);
+        insert(&reader, "three").await.unwrap_err();
+        assert_eq!(count(&db).await, 2);
+        reader.close().await;
+        db.close().await;
+        cleanup.run().await;
+    }
+}
