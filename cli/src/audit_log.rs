@@ -83,8 +83,9 @@ async fn verify(options: &VerifyOptions) -> Result<Report, StartError> {
         true => AuditKey::existing(&data_dir),
         false => AuditKey::from_setting(&secret),
     };
+    let key = key.map_err(other)?;
     // Heads before the log: what is appended meanwhile is no fault.
-    let heads = Heads::read(&heads_files(options, &settings, &data_dir)?);
+    let heads = Heads::read(&heads_files(options, &settings, &data_dir)?).map_err(other)?;
     let url = store_url(options, &settings, &data_dir)?;
     let db = Db::open_read_only(&StoreOptions {
         max_connections: 1,
@@ -92,10 +93,10 @@ async fn verify(options: &VerifyOptions) -> Result<Report, StartError> {
         ..StoreOptions::new(url)
     })
     .await?;
-    let log = AuditLog::new(db, key.map_err(other)?, Clock::system());
+    let log = AuditLog::new(db, key, Clock::system());
     let mut told = Instant::now();
     let report = log
-        .verify_telling(&heads.map_err(other)?, |done, of| {
+        .verify_telling(&heads, |done, of| {
             if told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 drop(writeln!(

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -17,6 +18,7 @@ pub struct Process {
     child: Child,
     printed: Arc<Mutex<String>>,
     logged: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 /// The folder with the workspace's programs: where this test's own binary is.
@@ -26,16 +28,19 @@ fn programs() -> PathBuf {
     folder.expect("target/<profile>/deps").to_path_buf()
 }
 
-fn collect(from: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+fn collect(
+    from: impl Read + Send + 'static,
+    readers: &mut Vec<JoinHandle<()>>,
+) -> Arc<Mutex<String>> {
     let text = Arc::new(Mutex::new(String::new()));
     let into = Arc::clone(&text);
-    std::thread::spawn(move || {
+    readers.push(std::thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             let mut text = into.lock().unwrap_or_else(PoisonError::into_inner);
             text.push_str(&line);
             text.push('\n');
         }
-    });
+    }));
     text
 }
 
@@ -73,10 +78,12 @@ impl Process {
         }
         command.envs(variables.iter().cloned());
         let mut child = command.spawn().expect("the program starts");
+        let mut readers = Vec::new();
         Self {
-            printed: collect(child.stdout.take().expect("its output")),
-            logged: collect(child.stderr.take().expect("its log")),
+            printed: collect(child.stdout.take().expect("its output"), &mut readers),
+            logged: collect(child.stderr.take().expect("its log"), &mut readers),
             child,
+            readers,
         }
     }
 
@@ -95,9 +102,9 @@ impl Process {
     /// Waits until it logs or prints a line with this text, and gives that line.
     pub async fn line_with(&mut self, text: &str) -> String {
         wait_until(text, async || {
+            let ended = self.state();
             let so_far = self.printed() + &self.logged();
             let found = so_far.lines().find(|line| line.contains(text));
-            let ended = self.child.try_wait().ok().flatten();
             assert!(found.is_some() || ended.is_none(), "it ended:\n{so_far}");
             found.map(str::to_owned)
         })
@@ -125,10 +132,16 @@ impl Process {
 
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
-        wait_until("the program's end", async || {
-            self.child.try_wait().expect("its state")
-        })
-        .await
+        wait_until("the program's end", async || self.state()).await
+    }
+
+    /// How it ended, once it has, with everything collected that it printed before.
+    fn state(&mut self) -> Option<ExitStatus> {
+        let ended = self.child.try_wait().expect("its state")?;
+        for reader in self.readers.drain(..) {
+            drop(reader.join());
+        }
+        Some(ended)
     }
 }
 
