@@ -2,11 +2,15 @@
 
 mod account_pages;
 mod accounts;
+mod actions;
+mod api_keys;
 mod attempts;
 mod audit_trail;
+mod clients;
 mod data_rights;
 mod log_in;
 mod mail;
+mod oauth;
 mod pages;
 mod password_reset;
 mod passwords;
@@ -16,13 +20,14 @@ mod revocations;
 mod routes;
 mod seed;
 mod sessions;
+mod signing_keys;
 mod trail;
 mod users;
 
-use std::path::Path;
 use std::time::Duration;
 
-use auth::{AccessRules, SigningKey, TokenSigner};
+use audit::AuditLog;
+use auth::AccessRules;
 use caching::{Cache, CacheOptions};
 use personal_data::{MasterKey, Vault};
 use service_kit::error::codes;
@@ -42,6 +47,7 @@ use crate::profile::Profiles;
 use crate::registration::{Confirmation, Registrations};
 use crate::revocations::Revocations;
 use crate::sessions::Sessions;
+use crate::signing_keys::SigningKeys;
 use crate::users::Users;
 
 const CONFIG: &str = include_str!("../config.default.toml");
@@ -61,6 +67,7 @@ const MIGRATIONS: &[Migration] = &[
 /// What the handlers share.
 #[derive(Clone)]
 pub(crate) struct Auth {
+    audit_log: AuditLog,
     audit_trail: AuditTrail,
     sessions: Sessions,
     log_ins: LogIns,
@@ -70,6 +77,8 @@ pub(crate) struct Auth {
     users: Users,
     data_rights: DataRights,
     revocations: Revocations,
+    signing_keys: SigningKeys,
+    vault: Vault,
     issuer: String,
 }
 
@@ -91,13 +100,16 @@ async fn build(context: Context) -> Result<App, StartError> {
         audience: settings.get("tokens.audience")?,
     };
     let issuer = rules.issuer.clone();
-    let signer = signer(&context, rules)?;
+    let life = seconds(settings, "tokens.access_seconds")?;
     let db = context
         .open_store(&[
             (personal_data::SET, personal_data::MIGRATIONS),
             (audit::SET, audit::MIGRATIONS),
             ("auth", MIGRATIONS),
             (data_rights::SET, data_rights::MIGRATIONS),
+            (signing_keys::SET, signing_keys::MIGRATIONS),
+            (oauth::SET, oauth::MIGRATIONS),
+            (api_keys::SET, api_keys::MIGRATIONS),
         ])
         .await?;
     let vault = Vault::new(db.clone(), MasterKey::of(&context)?);
@@ -118,13 +130,22 @@ async fn build(context: Context) -> Result<App, StartError> {
         vault: vault.clone(),
         clock: context.clock.clone(),
     };
-    let revocations = Revocations::new(db.clone(), signer.life(), context.clock.clone());
+    let revocations = Revocations::new(db.clone(), life, context.clock.clone());
+    let parts = signing_keys::Parts {
+        db: db.clone(),
+        vault: vault.clone(),
+        audit: audit_log.clone(),
+        revocations: revocations.clone(),
+        rules,
+        life,
+    };
+    let signing_keys = SigningKeys::start(&context, parts).await?;
     let sessions = Sessions {
         db: db.clone(),
         accounts: accounts.clone(),
         revocations: revocations.clone(),
         audit: audit_log.clone(),
-        signer,
+        signing_keys: signing_keys.clone(),
         life: seconds(settings, "tokens.refresh_seconds")?,
         clock: context.clock.clone(),
     };
@@ -203,7 +224,8 @@ async fn build(context: Context) -> Result<App, StartError> {
         audit: audit_log.clone(),
     };
     let auth = Auth {
-        audit_trail: AuditTrail::new(&context, audit_log, vault)?,
+        audit_trail: AuditTrail::new(&context, audit_log.clone(), vault.clone())?,
+        audit_log,
         sessions,
         log_ins,
         registrations,
@@ -212,6 +234,8 @@ async fn build(context: Context) -> Result<App, StartError> {
         users,
         data_rights,
         revocations,
+        signing_keys,
+        vault,
         issuer,
     };
     let store = Check::required("store", move || {
@@ -226,25 +250,6 @@ async fn build(context: Context) -> Result<App, StartError> {
         routes: routes::routes().with_state(auth),
         checks: vec![store, counters.optional()],
     })
-}
-
-/// The signer with the configured key; in development with one that is made on first use.
-fn signer(context: &Context, rules: AccessRules) -> Result<TokenSigner, StartError> {
-    let file: String = context.settings.get("keys.signing_key_file")?;
-    let life = seconds(&context.settings, "tokens.access_seconds")?;
-    let clock = context.clock.clone();
-    if !file.is_empty() {
-        let key = SigningKey::from_file(Path::new(&file)).map_err(other)?;
-        return TokenSigner::new(key, rules, life, clock).map_err(other);
-    }
-    if context.profile == Profile::Production {
-        return Err(StartError::Other(
-            "keys.signing_key_file is empty: production signs with no key that it made itself; name \
-             the file with the private key (PEM, RSA of at least 2048 bits)"
-                .to_owned(),
-        ));
-    }
-    TokenSigner::development(&context.data_dir, rules, life, clock).map_err(other)
 }
 
 /// How much of the machine password hashing may take.

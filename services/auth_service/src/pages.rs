@@ -13,52 +13,84 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use service_kit::ApiError;
 use service_kit::error::codes;
 
-const STYLE: &str = "\
-:root{color-scheme:light dark}\
-body{margin:0;font:1rem/1.5 system-ui,sans-serif;background:Canvas;color:CanvasText}\
-main{max-width:26rem;margin:10vh auto;padding:0 1.25rem}\
-h1{font-size:1.5rem;line-height:1.25}\
-label{display:block;margin:1rem 0 .25rem;font-weight:600}\
-input{box-sizing:border-box;width:100%;padding:.625rem;font:inherit;border:1px solid GrayText;border-radius:.375rem;background:Field;color:FieldText}\
-button{margin:1.25rem .5rem 0 0;padding:.625rem 1.25rem;font:inherit;font-weight:600;border:0;border-radius:.375rem;background:#1d4ed8;color:#fff;cursor:pointer}\
-button.plain{background:transparent;color:inherit;border:1px solid GrayText}\
-:focus-visible{outline:3px solid #f59e0b;outline-offset:2px}\
-.hint{margin:.25rem 0 0;color:GrayText}\
-.problem{padding:.75rem 1rem;border-left:4px solid #dc2626;background:#dc26261a}";
+/// The style of every page; the policy allows it by its hash.
+const STYLE: &str = include_str!("pages/page.css");
 
-/// Nothing but the style above, and forms that go back to where the page came from.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; \
-         frame-ancestors 'none'"
-    )
-});
+static STYLE_HASH: LazyLock<String> =
+    LazyLock::new(|| STANDARD.encode(digest(&SHA256, STYLE.as_bytes())));
 
-/// A page with a heading and a body in HTML.
-pub(crate) fn page(status: StatusCode, heading: &str, body: &str) -> Response {
-    let heading = escape(heading);
-    let html = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{heading} · Interline</title>\n<style>{STYLE}</style>\n</head>\n\
-         <body>\n<main>\n<h1>{heading}</h1>\n{body}\n</main>\n</body>\n</html>\n"
-    );
-    let mut response = (status, html).into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
-    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+/// A page.
+pub(crate) struct Page<'a> {
+    pub(crate) status: StatusCode,
+    /// Plain text.
+    pub(crate) title: &'a str,
+    /// HTML: every value in it went through [`escape`].
+    pub(crate) body: &'a str,
+    /// Where its form may lead beside this service, as a source of a content security policy.
+    pub(crate) form_leads_to: Option<&'a str>,
+}
+
+impl Page<'_> {
+    /// The page with its fields: not stored, not framed, no script, no foreign form target.
+    pub(crate) fn answer(&self) -> Response {
+        let html = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <title>{} · Interline</title>\n<link rel=\"icon\" href=\"/pages/icon.svg\">\n\
+             <style>{STYLE}</style>\n</head>\n<body>\n<header><p>Interline</p></header>\n<main>\n{}\n\
+             </main>\n</body>\n</html>\n",
+            escape(self.title),
+            self.body
+        );
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{}'; img-src 'self'; form-action 'self'{}{}; \
+             base-uri 'none'; frame-ancestors 'none'",
+            *STYLE_HASH,
+            if self.form_leads_to.is_some() {
+                " "
+            } else {
+                ""
+            },
+            self.form_leads_to.unwrap_or_default(),
+        );
+        // With `no-referrer` browsers hide a form's origin also from the page's own host.
+        let referrer = match self.form_leads_to {
+            Some(_) => "same-origin",
+            None => "no-referrer",
+        };
+        let mut response = (self.status, html).into_response();
+        for (name, value) in [
+            (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+            (header::CONTENT_SECURITY_POLICY, &policy),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::PRAGMA, "no-cache"),
+            (header::REFERRER_POLICY, referrer),
+            (header::X_FRAME_OPTIONS, "DENY"),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        ] {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
     }
-    response
+}
+
+/// A page with a heading and a body in HTML, whose forms go back to where it came from.
+pub(crate) fn page(status: StatusCode, heading: &str, body: &str) -> Response {
+    let body = format!("<h1>{}</h1>\n{body}", escape(heading));
+    let page = Page {
+        status,
+        title: heading,
+        body: &body,
+        form_leads_to: None,
+    };
+    page.answer()
+}
+
+/// A page that says one thing and offers nothing.
+pub(crate) fn notice(status: StatusCode, heading: &str, words: &str) -> Response {
+    page(status, heading, &format!("<p>{}</p>", escape(words)))
 }
 
 /// Text as it may stand in HTML, in attributes as well.
@@ -71,6 +103,8 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
+            // These would turn the direction of what follows.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }
     }
@@ -118,8 +152,8 @@ mod tests {
     #[test]
     fn nothing_that_is_shown_can_be_more_than_text() {
         assert_eq!(
-            escape("<a href=\"x\" title='y'>&"),
-            "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;"
+            escape("<a href=\"x\" title='y'>&\u{202e}"),
+            "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;\u{fffd}"
         );
     }
 

@@ -117,6 +117,16 @@ impl Revocations {
         Ok(())
     }
 
+    /// Whether a session's or a token's id was announced as revoked.
+    pub(crate) async fn holds(&self, value: &str) -> Result<bool, StoreError> {
+        let row = query("SELECT seq FROM revocations WHERE value = $1 AND expires_at > $2 LIMIT 1")
+            .bind(value)
+            .bind(to_micros(self.clock.now()))
+            .fetch_optional(self.db.pool())
+            .await?;
+        Ok(row.is_some())
+    }
+
     async fn after(&self, after: i64) -> Result<Page, StoreError> {
         // The head first: what is committed later has a higher number and comes with the next answer.
         let head: Option<i64> = query("SELECT MAX(seq) AS seq FROM revocations")

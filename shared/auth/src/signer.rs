@@ -146,6 +146,11 @@ impl TokenSigner {
         Self::new(key, rules, life, clock)
     }
 
+    /// The key that it signs with.
+    pub fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
     /// The public side, as it is published.
     pub fn jwks(&self) -> Jwks {
         Jwks {

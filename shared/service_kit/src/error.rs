@@ -239,6 +239,11 @@ impl ApiError {
         self.0.status
     }
 
+    /// The headers that the answer adds.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
     /// The first entry's code.
     pub fn code(&self) -> &str {
         self.0.entries.first().map_or("", |entry| &entry.code)

@@ -116,6 +116,18 @@ impl Attempts {
         })
     }
 
+    /// An attempt to be an OAuth client, from where the request comes. Its failures count for this
+    /// network alone, so that nobody can lock a client out.
+    pub(crate) fn of_client(&self, client: &str, headers: &HeaderMap) -> Attempt {
+        let account = self.vault.index("log-in client", client);
+        let network = self.vault.index("log-in network", &network(headers));
+        Attempt {
+            scope: format!("{account}:{network}"),
+            account,
+            network,
+        }
+    }
+
     /// Lets an attempt pass, or says how long to wait.
     ///
     /// # Errors

@@ -6,11 +6,12 @@ use storage::{StoreError, Tx};
 
 use super::{DataRights, by_oneself, tasks};
 use crate::revocations::Kind;
-use crate::{attempts, password_reset, registration, users};
+use crate::{api_keys, attempts, oauth, password_reset, registration, users};
 
 /// What must be revoked once somebody is forgotten.
 struct Ended {
     sessions: Vec<String>,
+    api_keys: Vec<String>,
 }
 
 impl DataRights {
@@ -36,6 +37,9 @@ impl DataRights {
         revocations
             .announce(&mut tx, seq, Kind::Session, &ended.sessions)
             .await?;
+        revocations
+            .announce(&mut tx, seq, Kind::ApiKey, &ended.api_keys)
+            .await?;
         tx.commit().await?;
         self.wake.notify_one();
         Ok(())
@@ -59,6 +63,8 @@ impl DataRights {
     ) -> Result<Ended, StoreError> {
         let vault = self.accounts.vault();
         let sessions = self.sessions.end_all(tx, id).await?;
+        let api_keys = api_keys::delete_all_of(tx, id).await?;
+        oauth::codes::delete_all_of(tx, id).await?;
         password_reset::forget_of(tx, id).await?;
         attempts::forget_account(tx, id).await?;
         self.outbox.forget(tx, id).await?;
@@ -66,6 +72,6 @@ impl DataRights {
             registration::forget(tx, vault, index).await?;
         }
         vault.destroy(tx, id).await?;
-        Ok(Ended { sessions })
+        Ok(Ended { sessions, api_keys })
     }
 }

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use super::catalogue::Keeper;
 use super::{DataRights, by_oneself};
 use crate::accounts::User;
+use crate::api_keys::{self, ApiKeyView};
 
 /// Records and orders that one page has.
 const PAGE: u32 = 100;
@@ -33,6 +34,8 @@ pub(super) struct Export {
     account: User,
     /// The log-ins that are remembered, newest first; with an OAuth client, what it was granted.
     log_ins: Vec<LogIn>,
+    /// The API keys, newest first, without the keys themselves.
+    api_keys: Vec<ApiKeyView>,
     /// What the audit log says of the person, newest first.
     audit: Vec<Entry>,
     /// The orders of each vertical, newest first.
@@ -100,6 +103,7 @@ impl DataRights {
             account,
             orders: self.orders(cx, caller).await?,
             log_ins: self.log_ins(id).await?,
+            api_keys: api_keys::all_of(&self.db, self.accounts.vault(), id).await?,
             audit: self.entries(id).await?,
         })
     }

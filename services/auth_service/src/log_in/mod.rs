@@ -221,7 +221,7 @@ impl LogIns {
             access_token: signed.token,
             refresh_token: opened.refresh_token,
             token_type: "Bearer",
-            expires_in: self.sessions.signer.life().as_secs(),
+            expires_in: self.sessions.signing_keys.life().as_secs(),
             user,
         })
     }

@@ -11,7 +11,8 @@ mod tokens;
 use std::time::Duration;
 
 use audit::{AuditLog, Record};
-use auth::{AccessClaims, Permission, SignedToken, SigningError, TokenSigner};
+use auth::{AccessClaims, Permission, SignedToken, SigningError};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use service_kit::ApiError;
 use service_kit::error::codes;
@@ -20,6 +21,7 @@ use travel_types::{Clock, UserId};
 
 use crate::accounts::{Accounts, User};
 use crate::revocations::{Kind, Revocations};
+use crate::signing_keys::SigningKeys;
 use store::LogIn;
 pub(crate) use tokens::{NoRandomness, hash_of, random_id, random_secret};
 
@@ -78,8 +80,18 @@ pub(crate) struct Opened {
     /// Claim `sid` of its access tokens.
     pub(crate) session_id: String,
     /// The log-in's id in the store.
-    #[allow(dead_code, reason = "for OAuth, which ends log-ins by it")]
     pub(crate) log_in_id: String,
+}
+
+/// The log-in that a refresh token belongs to.
+pub(crate) struct Holder {
+    /// The log-in's id in the store.
+    pub(crate) id: String,
+    pub(crate) grant: Grant,
+    /// When the log-in ends.
+    pub(crate) expires_at: Timestamp,
+    /// Whether it is the present token, not the previous one.
+    pub(crate) is_current: bool,
 }
 
 /// What follows on a refresh token.
@@ -97,7 +109,7 @@ pub(crate) struct Sessions {
     pub(crate) accounts: Accounts,
     pub(crate) revocations: Revocations,
     pub(crate) audit: AuditLog,
-    pub(crate) signer: TokenSigner,
+    pub(crate) signing_keys: SigningKeys,
     /// Life of a log-in.
     pub(crate) life: Duration,
     pub(crate) clock: Clock,
@@ -172,6 +184,36 @@ impl Sessions {
         Err(SessionError::Invalid)
     }
 
+    /// The living log-in that a refresh token belongs to, if it is its present or previous one. Nothing
+    /// is changed.
+    pub(crate) async fn with_token(&self, token: &str) -> Result<Option<Holder>, StoreError> {
+        let Some((id, secret)) = tokens::parts(token) else {
+            return Ok(None);
+        };
+        let presented = Some(hash_of(secret));
+        let log_in = store::living(&self.db, id, self.clock.now()).await?;
+        Ok(log_in.and_then(|log_in| {
+            let is_current = presented.as_deref() == Some(log_in.current_hash.as_str());
+            let is_previous = presented == log_in.previous_hash;
+            (is_current || is_previous).then_some(Holder {
+                id: log_in.id,
+                grant: log_in.grant,
+                expires_at: log_in.expires_at,
+                is_current,
+            })
+        }))
+    }
+
+    /// Ends the log-ins of an OAuth client: their session ids, which must be announced as revoked in the
+    /// same transaction.
+    pub(crate) async fn end_all_of_client(
+        &self,
+        tx: &mut Tx,
+        client: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        store::end_all_of_client(tx, client).await
+    }
+
     async fn living(&self, id: &str, client: Option<&str>) -> Result<LogIn, SessionError> {
         let log_in = store::living(&self.db, id, self.clock.now()).await?;
         log_in
@@ -239,7 +281,7 @@ impl Sessions {
                 both.copied().collect()
             }
         };
-        Ok(self.signer.sign(&AccessClaims {
+        Ok(self.signing_keys.signer()?.sign(&AccessClaims {
             subject: &user.id.to_string(),
             role: user.role,
             permissions: &allowed,

@@ -2,7 +2,7 @@
 
 use auth::Permission;
 use jiff::Timestamp;
-use storage::{AnyRow, Db, Row, StoreError, Tx, query, to_micros};
+use storage::{AnyRow, Db, Row, StoreError, Tx, from_micros, query, to_micros};
 use travel_types::UserId;
 
 use super::Grant;
@@ -17,6 +17,7 @@ pub(super) struct LogIn {
     pub(super) nonce: Option<String>,
     /// Microseconds.
     pub(super) rotated_at: i64,
+    pub(super) expires_at: Timestamp,
 }
 
 /// A log-in that begins.
@@ -172,6 +173,21 @@ pub(super) async fn set_session(tx: &mut Tx, id: &str, session_id: &str) -> Resu
     Ok(())
 }
 
+/// Ends a client's log-ins; the session ids of those that were alive.
+pub(super) async fn end_all_of_client(
+    tx: &mut Tx,
+    client: &str,
+) -> Result<Vec<String>, StoreError> {
+    let rows = query(
+        "UPDATE log_ins SET ended = 1 WHERE client_id = $1 AND ended = 0 RETURNING session_id",
+    )
+    .bind(client)
+    .fetch_all(&mut **tx)
+    .await?;
+    let ids = rows.iter().map(|row| Ok(row.try_get("session_id")?));
+    ids.collect()
+}
+
 fn read(row: &AnyRow) -> Result<LogIn, StoreError> {
     let account: String = row.try_get("account_id")?;
     let scope: Option<String> = row.try_get("scope")?;
@@ -189,5 +205,6 @@ fn read(row: &AnyRow) -> Result<LogIn, StoreError> {
         previous_hash: row.try_get("previous_hash")?,
         nonce: row.try_get("nonce")?,
         rotated_at: row.try_get("rotated_at")?,
+        expires_at: from_micros(row.try_get("expires_at")?)?,
     })
 }

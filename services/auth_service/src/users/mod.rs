@@ -18,6 +18,7 @@ use crate::accounts::{Accounts, Personal};
 use crate::revocations::{Kind, Revocations};
 use crate::sessions::Sessions;
 use crate::trail::{detail, record};
+use crate::{api_keys, oauth};
 pub(crate) use routes::routes;
 use store::{Page, Row};
 
@@ -145,9 +146,13 @@ impl Users {
         record.actor = Some(actor.to_owned());
         record.target = Some(id.to_owned());
         record.details = facts(json!({"from": row.role, "to": role.as_str()}));
+        let keys = api_keys::ids_of(&mut tx, id).await?;
         let seq = self.audit.append(&mut tx, &record).await?;
         self.revocations
             .announce(&mut tx, seq, Kind::Session, &renewed)
+            .await?;
+        self.revocations
+            .announce(&mut tx, seq, Kind::ApiKey, &keys)
             .await?;
         tx.commit().await?;
         let row = Row {
@@ -175,12 +180,17 @@ impl Users {
                 .await;
         }
         let ended = self.sessions.end_all(&mut tx, id).await?;
+        let keys = api_keys::delete_all_of(&mut tx, id).await?;
+        oauth::codes::delete_all_of(&mut tx, id).await?;
         let mut record = record(cx, "user_delete", true);
         record.actor = Some(actor.to_owned());
         record.target = Some(id.to_owned());
         let seq = self.audit.append(&mut tx, &record).await?;
         self.revocations
             .announce(&mut tx, seq, Kind::Session, &ended)
+            .await?;
+        self.revocations
+            .announce(&mut tx, seq, Kind::ApiKey, &keys)
             .await?;
         tx.commit().await?;
         Ok(())

@@ -57,7 +57,7 @@ impl Place {
         for (key, value) in more {
             sources = match value.parse::<i64>() {
                 Ok(number) => sources.with("test", key, number),
-                Err(_) if key.ends_with("public_keys") => {
+                Err(_) if key.ends_with("public_keys") || key.ends_with("_files") => {
                     sources.with("test", key, vec![(*value).to_owned()])
                 }
                 Err(_) => sources.with("test", key, *value),

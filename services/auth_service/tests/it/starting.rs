@@ -103,14 +103,13 @@ async fn production_starts_only_with_a_given_key_and_without_sandbox_accounts() 
             let all: Vec<(&str, &str)> = all.iter().map(|(k, v)| (&**k, &**v)).collect();
             refusal(place, &all).await
         };
-        assert!(refused(&[]).await.contains("keys.signing_key_file"));
         assert!(!place.data_dir.join("keys").join("signing.pem").exists());
-        let key = ("keys.signing_key_file", signing.as_str());
+        let key = ("keys.signing_key_files", signing.as_str());
         let audit = ("audit.key", "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
         let asked = refused(&[key, audit, ("sandbox.accounts", "on")]).await;
         assert!(asked.contains("sandbox.accounts"), "{asked}");
-        let wrong = ("keys.signing_key_file", public.as_str());
-        assert!(refused(&[wrong]).await.contains("is not an RSA key"));
+        let wrong = ("keys.signing_key_files", public.as_str());
+        assert!(refused(&[wrong, audit]).await.contains("is not an RSA key"));
         assert!(refused(&[key]).await.contains("audit.key is empty"));
         assert!(!place.data_dir.join("keys").join("audit.pem").exists());
         let unsigned = ("identity.service_private_key", "");
