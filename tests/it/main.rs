@@ -9,6 +9,7 @@
     reason = "what a test unwraps it asserts, and its counts are worth reading"
 )]
 
+mod accounts;
 mod architecture;
 mod command;
 mod contract;

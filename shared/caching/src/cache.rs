@@ -211,7 +211,8 @@ impl Cache {
     }
 
     /// Adds to a counter and tells its new state. The first increment starts a window of this length,
-    /// after which the counter is forgotten; later ones do not prolong it. `by` 0 only looks.
+    /// after which the counter is forgotten; later ones do not prolong it. `by` 0 only looks, and starts
+    /// no window: nothing remains of a counter that there is not.
     ///
     /// # Errors
     /// [`CacheError::Unavailable`] when Redis does not answer: the caller decides whether to allow.

@@ -142,6 +142,13 @@ impl Counters {
                 .retain(|_, counter| !counter.remaining(now).is_zero());
             self.sweep_at = (self.running.len() * 2).max(1024);
         }
+        let alive = self.running.get(key);
+        if by == 0 && alive.is_none_or(|counter| counter.remaining(now).is_zero()) {
+            return Count {
+                count: 0,
+                remaining: Duration::ZERO,
+            };
+        }
         let fresh = || Counter {
             count: 0,
             started: now,

@@ -44,6 +44,9 @@ redis.call('UNLINK', KEYS[1])
 /// Count and expiry in one step: a process that died between the two would leave a counter that never
 /// ends, and an account that is locked for ever.
 const INCREMENT: &str = r"
+if ARGV[1] == '0' and redis.call('EXISTS', KEYS[1]) == 0 then
+    return {0, 0}
+end
 local count = redis.call('INCRBY', KEYS[1], ARGV[1])
 local remaining = redis.call('PTTL', KEYS[1])
 if remaining < 0 then

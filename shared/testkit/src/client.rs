@@ -84,16 +84,25 @@ impl Client {
 
     /// Sends anything.
     pub async fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
+        let body = body.map(|body| ("application/json", body));
+        self.send_any(method, path, body).await
+    }
+
+    /// POST of a form, already encoded.
+    pub async fn send_form(&self, path: &str, form: &str) -> Answer {
+        let body = ("application/x-www-form-urlencoded", form);
+        self.send_any("POST", path, Some(body)).await
+    }
+
+    async fn send_any(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> Answer {
         let method = method.parse().expect("a method");
         let url = format!("{}{path}", self.base);
         let mut request = self.http.request(method, url);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        if let Some(body) = body {
-            request = request
-                .header("content-type", "application/json")
-                .body(body.to_owned());
+        if let Some((kind, body)) = body {
+            request = request.header("content-type", kind).body(body.to_owned());
         }
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -298,6 +298,11 @@ impl Stack {
         &mut self.processes
     }
 
+    /// The process id of a program (`interline`, or a service that runs apart).
+    pub fn process_id(&self, name: &str) -> u32 {
+        self.processes[self.index(name)].id()
+    }
+
     /// Ends everything that runs in this process, as a shutdown does.
     pub async fn stop(mut self) {
         for running in self.running.drain(..).rev() {

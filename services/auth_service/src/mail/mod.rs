@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use service_kit::{Context, Profile, StartError};
 use storage::{Db, StoreError, Tx, query, to_micros};
 use supplier_client::SupplierMetrics;
-use tokio::sync::Notify;
 use travel_types::{Clock, NotificationId};
 
 pub(crate) use texts::Letter;
@@ -52,7 +51,7 @@ pub(crate) fn start(
     db: &Db,
     vault: &Vault,
     issuer: &str,
-    metrics: &SupplierMetrics,
+    calls: &SupplierMetrics,
 ) -> Result<Outbox, StartError> {
     let settings = &context.settings;
     if context.profile == Profile::Production && settings.is_default("mail.url") {
@@ -78,7 +77,7 @@ pub(crate) fn start(
         url: settings.get("mail.url")?,
         poll: Duration::from_millis(settings.get("mail.poll_ms")?),
     };
-    Worker::new(context, outbox.clone(), vault.clone(), options, metrics)?.start(context);
+    Worker::new(context, outbox.clone(), vault.clone(), options, calls)?.start(context);
     Ok(outbox)
 }
 
@@ -89,7 +88,6 @@ pub(crate) struct Outbox {
     vault: Vault,
     clock: Clock,
     links: Arc<Links>,
-    wake: Arc<Notify>,
 }
 
 impl Outbox {
@@ -99,11 +97,11 @@ impl Outbox {
             vault,
             clock,
             links: Arc::new(links),
-            wake: Arc::default(),
         }
     }
 
-    /// Puts a mail into the outbox with the transaction. Call [`Outbox::posted`] after the commit.
+    /// Puts a mail into the outbox with the transaction. Nothing wakes the worker: what it does must not
+    /// fall together with the next request, whose time would tell whether there was a mail.
     pub(crate) async fn put(&self, tx: &mut Tx, mail: &Mail<'_>) -> Result<(), StoreError> {
         let (subject, text) = self.links.written(&mail.letter);
         let message = Message {
@@ -126,11 +124,6 @@ impl Outbox {
         .execute(&mut **tx)
         .await?;
         Ok(())
-    }
-
-    /// Tells the worker that there is something to do.
-    pub(crate) fn posted(&self) {
-        self.wake.notify_one();
     }
 
     /// Removes what is still to be sent about an account.

@@ -29,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 pub(crate) struct WorkerOptions {
     /// The address that mails are posted to.
     pub(crate) url: String,
-    /// How often the outbox is looked at when nothing wakes the worker.
+    /// How often the outbox is looked at.
     pub(crate) poll: Duration,
 }
 
@@ -58,7 +58,7 @@ impl Worker {
         outbox: Outbox,
         vault: Vault,
         options: WorkerOptions,
-        metrics: &SupplierMetrics,
+        calls: &SupplierMetrics,
     ) -> Result<Self, StartError> {
         let wrong =
             |problem: &dyn std::fmt::Display| StartError::Other(format!("mail.url: {problem}"));
@@ -71,14 +71,8 @@ impl Worker {
                 max_response_bytes: 64 * 1024,
                 ..Policy::default()
             });
-        let client = ApiClient::new(
-            config,
-            by_status,
-            Auth::None,
-            metrics,
-            context.clock.clone(),
-        )
-        .map_err(|error| wrong(&error))?;
+        let client = ApiClient::new(config, by_status, Auth::None, calls, context.clock.clone())
+            .map_err(|error| wrong(&error))?;
         Ok(Self {
             outbox,
             vault,
@@ -94,21 +88,14 @@ impl Worker {
         context.tasks.spawn(async move {
             while !shutdown.is_cancelled() {
                 match self.round().await {
-                    Ok(0) => {
-                        tokio::select! {
-                            () = shutdown.cancelled() => {}
-                            () = self.outbox.wake.notified() => {}
-                            () = sleep(self.poll) => {}
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(error) => {
-                        tracing::warn!(%error, "the outbox of mails cannot be read");
-                        tokio::select! {
-                            () = shutdown.cancelled() => {}
-                            () = sleep(self.poll) => {}
-                        }
-                    }
+                    Ok(0) => {}
+                    // There may be more.
+                    Ok(_) => continue,
+                    Err(error) => tracing::warn!(%error, "the outbox of mails cannot be read"),
+                }
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = sleep(self.poll) => {}
                 }
             }
         });

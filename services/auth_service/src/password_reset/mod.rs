@@ -82,7 +82,6 @@ impl PasswordResets {
         record.target = account;
         self.audit.append(&mut tx, &record).await?;
         tx.commit().await?;
-        self.outbox.posted();
         Ok(())
     }
 
@@ -143,7 +142,6 @@ impl PasswordResets {
             .announce(&mut tx, seq, Kind::Session, &ended)
             .await?;
         tx.commit().await?;
-        self.outbox.posted();
         // Who can read the account's mail need not wait for the guesses of others.
         self.attempts.forgive(&user.email, headers).await;
         Ok(())

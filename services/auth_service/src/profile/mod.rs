@@ -130,7 +130,6 @@ impl Profiles {
             .announce(&mut tx, seq, Kind::Session, &ended)
             .await?;
         tx.commit().await?;
-        self.outbox.posted();
         self.attempts.succeeded(&attempt).await;
         Ok(())
     }

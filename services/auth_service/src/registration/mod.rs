@@ -121,7 +121,6 @@ impl Registrations {
         record.target = Some(waiting.id.to_string());
         self.audit.append(&mut tx, &record).await?;
         tx.commit().await?;
-        self.outbox.posted();
         Ok(Pending::of(email))
     }
 

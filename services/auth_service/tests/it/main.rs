@@ -6,14 +6,30 @@
 )]
 
 #[cfg(test)]
+mod administrators;
+#[cfg(test)]
 mod audit_trail;
 #[cfg(test)]
 mod data_rights;
 #[cfg(test)]
+mod guessing;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
+mod mailbox;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod profile;
+#[cfg(test)]
 mod refreshing;
+#[cfg(test)]
+mod registering;
+#[cfg(test)]
+mod resetting;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
 mod starting;
+#[cfg(test)]
+mod timing;

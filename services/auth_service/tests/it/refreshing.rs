@@ -41,6 +41,11 @@ async fn a_lost_answer_is_repeated_for_ten_seconds_and_reuse_after_that_ends_the
             401,
             "the family is dead"
         );
+        let records = place.records_of("refresh_reuse").await;
+        assert_eq!(records.len(), 1, "{records:?}");
+        let feed = service.revoked(0).await;
+        assert_eq!(feed["events"][0]["kind"], "session");
+        assert_eq!(feed["events"][0]["seq"], records[0].seq);
         service.stop().await;
     })
     .await;

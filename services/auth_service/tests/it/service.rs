@@ -9,7 +9,7 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use service_kit::{Running, StartError, bind, start};
 use settings::{Settings, Sources};
-use storage::{Db, StoreOptions, query, sqlx};
+use storage::{Db, Row as _, StoreOptions, query, sqlx};
 use travel_types::Clock;
 
 pub(crate) const PASSWORD: &str = "interline-sandbox";
@@ -53,7 +53,8 @@ impl Place {
             .with("test", "data_dir", self.data_dir.to_str().unwrap())
             .with("test", "store.url", self.store_url.as_str())
             // Nothing listens there.
-            .with("test", "mail.url", "http://127.0.0.1:1/mail/messages");
+            .with("test", "mail.url", "http://127.0.0.1:1/mail/messages")
+            .with("test", "mail.poll_ms", 20);
         for (key, value) in more {
             sources = match value.parse::<i64>() {
                 Ok(number) => sources.with("test", key, number),
@@ -74,7 +75,33 @@ impl Place {
         })
     }
 
-    /// Runs statements on the store while no service does.
+    /// The audit records so far: action, success, actor and target.
+    pub(crate) async fn records(&self) -> Vec<Recorded> {
+        let db = self.open_store().await;
+        let rows = query("SELECT * FROM audit_log ORDER BY seq")
+            .fetch_all(db.pool())
+            .await
+            .unwrap();
+        let read = |row: &storage::AnyRow| Recorded {
+            seq: row.try_get("seq").unwrap(),
+            action: row.try_get("action").unwrap(),
+            succeeded: row.try_get::<i64, _>("succeeded").unwrap() == 1,
+            actor: row.try_get("actor").unwrap(),
+            target: row.try_get("target").unwrap(),
+        };
+        let records = rows.iter().map(read).collect();
+        db.close().await;
+        records
+    }
+
+    /// The records of one action.
+    pub(crate) async fn records_of(&self, action: &str) -> Vec<Recorded> {
+        let mut records = self.records().await;
+        records.retain(|record| record.action == action);
+        records
+    }
+
+    /// Runs statements on the store.
     pub(crate) async fn open_store(&self) -> Db {
         let url = match self.store_url.as_str() {
             "" => format!("sqlite:{}/auth_service.db", self.data_dir.display()),
@@ -113,6 +140,16 @@ fn server_url() -> String {
              or eval \"$(tests/services.sh start)\" first"
         )
     })
+}
+
+/// A record of the audit log.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) seq: i64,
+    pub(crate) action: String,
+    pub(crate) succeeded: bool,
+    pub(crate) actor: Option<String>,
+    pub(crate) target: Option<String>,
 }
 
 pub(crate) struct Service {
@@ -180,6 +217,70 @@ impl Service {
             .send()
             .await
             .unwrap()
+    }
+
+    /// Sends anything as somebody.
+    pub(crate) async fn send_as(
+        &self,
+        identity: &Identity,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Response {
+        let signed = self.gateway.sign(identity, "auth_service").unwrap();
+        let mut request = self
+            .client
+            .request(method.parse().unwrap(), format!("{}{path}", self.url))
+            .header(HOP_HEADER, signed);
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        request.send().await.unwrap()
+    }
+
+    /// Sends a body as nobody.
+    pub(crate) async fn send(&self, path: &str, body: Value) -> Response {
+        self.send_from("192.0.2.1", path, body).await
+    }
+
+    /// Sends a body as nobody, from an address.
+    pub(crate) async fn send_from(&self, address: &str, path: &str, body: Value) -> Response {
+        let request = self.post(path, &body);
+        let request = request.header("x-interline-client-ip", address);
+        request.send().await.unwrap()
+    }
+
+    /// Registers somebody, who can log in then.
+    pub(crate) async fn register(&self, email: &str, password: &str) {
+        let body = json!({"email": email, "password": password, "full_name": "Tony Stark"});
+        let answer = self.send("/api/v1/auth/register", body).await;
+        assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
+    }
+
+    /// Who an access token speaks for.
+    pub(crate) async fn identity(&self, tokens: &Value, clock: &Clock) -> Identity {
+        let token = tokens["access_token"].as_str().unwrap();
+        let verified = self.verifier(clock).verify(token).await.unwrap();
+        verified.identity.clone()
+    }
+
+    /// Who a sandbox account is, logged in.
+    pub(crate) async fn logged_in(&self, name: &str, clock: &Clock) -> Identity {
+        let tokens = self.tokens(&format!("{name}@interline.test")).await;
+        self.identity(&tokens, clock).await
+    }
+
+    /// What the feed says was revoked after a number.
+    pub(crate) async fn revoked(&self, after: i64) -> Value {
+        let url = format!(
+            "{}/.well-known/interline-revocations?after={after}",
+            self.url
+        );
+        let answer = self.client.get(url).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        json_of(answer).await
     }
 
     /// A verifier as the gateway has one.

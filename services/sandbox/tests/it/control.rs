@@ -71,6 +71,28 @@ async fn the_journal_refuses_what_it_does_not_know() {
 }
 
 #[tokio::test]
+async fn mail_that_is_handed_in_lies_in_the_mailbox_until_the_reset() {
+    let server = start().await;
+    for (to, subject) in [("a@b.example", "one"), ("c@d.example", "two")] {
+        let mail = json!({ "to": to, "subject": subject, "text": "Hello" });
+        assert_eq!(server.post("/mail/messages", &mail).await.0, 202);
+    }
+    let wrong = json!({ "to": "a@b.example", "body": "Hello" });
+    assert_eq!(server.post("/mail/messages", &wrong).await.0, 422);
+    let (_, all) = server.get("/_control/mailbox").await;
+    assert_eq!(all["data"].as_array().unwrap().len(), 2);
+    let (_, one) = server.get("/_control/mailbox?to=C@D.example").await;
+    assert_eq!(
+        one["data"],
+        json!([{ "to": "c@d.example", "subject": "two", "text": "Hello", "at": "2026-11-21T12:00:00Z" }])
+    );
+    assert_eq!(server.get("/_control/mailbox?from=x").await.0, 422);
+    assert_eq!(server.post("/_control/reset", &json!({})).await.0, 204);
+    let (_, none) = server.get("/_control/mailbox").await;
+    assert_eq!(none, json!({ "data": [] }));
+}
+
+#[tokio::test]
 async fn the_document_describes_every_control_endpoint() {
     let server = start().await;
     let (_, document) = server.get("/openapi.json").await;
@@ -81,7 +103,9 @@ async fn the_document_describes_every_control_endpoint() {
         "/_control/faults",
         "/_control/faults/{supplier}",
         "/_control/inventory/{supplier}",
+        "/_control/mailbox",
         "/_control/reset",
+        "/mail/messages",
         "/health/live",
     ] {
         assert!(paths.iter().any(|known| *known == path), "{path}");

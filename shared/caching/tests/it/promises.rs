@@ -205,6 +205,9 @@ async fn a_cancelled_load_lets_the_next_one_in() {
 #[tokio::test]
 async fn fifty_increments_at_once_are_all_counted() {
     on_each_backend(async |cache| {
+        // A look starts no window.
+        let looked = cache.increment("key", 0, MINUTE * 9).await.unwrap();
+        assert_eq!((looked.count, looked.remaining), (0, Duration::ZERO));
         let counts = join_all((0..50).map(|_| cache.increment("key", 2, MINUTE))).await;
         let mut counts: Vec<u64> = counts.into_iter().map(|c| c.unwrap().count).collect();
         counts.sort_unstable();
