@@ -27,7 +27,7 @@ static FORWARDED: [HeaderName; 7] = [
 ];
 
 /// Fields about one connection (RFC 9110 §7.6.1), or set by the gateway itself.
-const KEPT_BACK: [HeaderName; 15] = [
+const KEPT_BACK: [HeaderName; 16] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -40,6 +40,7 @@ const KEPT_BACK: [HeaderName; 15] = [
     header::SERVER,
     HeaderName::from_static("x-powered-by"),
     header::STRICT_TRANSPORT_SECURITY,
+    header::CONTENT_SECURITY_POLICY,
     header::X_FRAME_OPTIONS,
     header::REFERRER_POLICY,
     telemetry::REQUEST_ID,
@@ -91,13 +92,6 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap, is_page: bool) {
         if !(is_page && OF_PAGES.contains(name)) {
             headers.remove(name);
         }
-    }
-    // A page brings the policy that fits it; for anything else the gateway's own is the strictest.
-    let is_page = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if !is_page {
-        headers.remove(header::CONTENT_SECURITY_POLICY);
     }
     let inside: Vec<HeaderName> = headers
         .keys()
