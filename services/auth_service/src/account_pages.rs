@@ -15,8 +15,8 @@ use crate::pages::{escape, form, page};
 
 pub(crate) fn routes() -> Routes<Auth> {
     Routes::default()
-        .route(Need::Public, routes!(confirm_page, confirm))
-        .route(Need::Public, routes!(reset_page, reset))
+        .route(Need::Public, routes!(confirm_page, submit_confirm_page))
+        .route(Need::Public, routes!(reset_page, submit_reset_page))
 }
 
 /// What the page that confirms an address sends.
@@ -78,7 +78,7 @@ async fn confirm_page(RawQuery(query): RawQuery) -> Result<Response, ApiError> {
         (status = 503, description = "Overloaded; try again after Retry-After.", body = ErrorBody),
     )
 )]
-async fn confirm(
+async fn submit_confirm_page(
     cx: Cx,
     State(auth): State<Auth>,
     headers: HeaderMap,
@@ -126,7 +126,7 @@ async fn reset_page(RawQuery(query): RawQuery) -> Result<Response, ApiError> {
         (status = 503, description = "Overloaded; try again after Retry-After.", body = ErrorBody),
     )
 )]
-async fn reset(
+async fn submit_reset_page(
     cx: Cx,
     State(auth): State<Auth>,
     headers: HeaderMap,

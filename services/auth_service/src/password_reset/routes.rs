@@ -14,8 +14,8 @@ use crate::routes::with_cache_control;
 
 pub(crate) fn routes() -> Routes<Auth> {
     Routes::default()
-        .route(Need::Public, routes!(request))
-        .route(Need::Public, routes!(confirm))
+        .route(Need::Public, routes!(request_password_reset))
+        .route(Need::Public, routes!(confirm_password_reset))
 }
 
 /// Whose password was forgotten.
@@ -63,7 +63,7 @@ struct ResetConfirmation {
         (status = 503, description = "The store is down; try again after Retry-After.", body = ErrorBody),
     )
 )]
-async fn request(
+async fn request_password_reset(
     cx: Cx,
     State(auth): State<Auth>,
     headers: HeaderMap,
@@ -93,7 +93,7 @@ async fn request(
         (status = 503, description = "Overloaded; try again after Retry-After.", body = ErrorBody),
     )
 )]
-async fn confirm(
+async fn confirm_password_reset(
     cx: Cx,
     State(auth): State<Auth>,
     headers: HeaderMap,

@@ -13,7 +13,7 @@ use crate::routes::with_cache_control;
 pub(crate) fn routes() -> Routes<Auth> {
     Routes::default()
         .route(Need::Public, routes!(register))
-        .route(Need::Public, routes!(confirm))
+        .route(Need::Public, routes!(confirm_address))
 }
 
 /// Registers
@@ -59,7 +59,7 @@ async fn register(
         (status = 503, description = "The store is down; try again after Retry-After.", body = ErrorBody),
     )
 )]
-async fn confirm(
+async fn confirm_address(
     cx: Cx,
     State(auth): State<Auth>,
     headers: HeaderMap,

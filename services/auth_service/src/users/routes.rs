@@ -39,9 +39,9 @@ const STATUSES: &[(&str, &str)] = &[
 
 pub(crate) fn routes() -> Routes<Auth> {
     Routes::default()
-        .route(NEED, routes!(list))
-        .route(NEED, routes!(set_role))
-        .route(NEED, routes!(delete))
+        .route(NEED, routes!(list_users))
+        .route(NEED, routes!(set_user_role))
+        .route(NEED, routes!(delete_user))
 }
 
 /// A role to be given.
@@ -74,7 +74,7 @@ struct RoleChange {
         (status = 503, description = "The store is down; try again after Retry-After.", body = ErrorBody),
     )
 )]
-async fn list(
+async fn list_users(
     cx: Cx,
     _: Caller,
     State(auth): State<Auth>,
@@ -121,7 +121,7 @@ async fn list(
         (status = 503, description = "The store is down; try again after Retry-After.", body = ErrorBody),
     )
 )]
-async fn set_role(
+async fn set_user_role(
     cx: Cx,
     caller: Caller,
     State(auth): State<Auth>,
@@ -154,7 +154,7 @@ async fn set_role(
         (status = 503, description = "The store is down; try again after Retry-After.", body = ErrorBody),
     )
 )]
-async fn delete(
+async fn delete_user(
     cx: Cx,
     caller: Caller,
     State(auth): State<Auth>,
