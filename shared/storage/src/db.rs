@@ -233,6 +233,21 @@ impl Db {
         Ok(())
     }
 
+    /// Takes what was removed or overwritten off the disk as well, as far as the engine lets a program:
+    /// SQLite folds its write-ahead log, which has the pages as they were, into the database and cuts it
+    /// off, unless somebody reads from it right now; then a later time does it. PostgreSQL's idle space is
+    /// its vacuum's.
+    pub async fn shred(&self) {
+        if self.engine == Engine::Sqlite {
+            let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                .fetch_all(&self.pool)
+                .await;
+            if let Err(error) = folded {
+                tracing::debug!(error = %StoreError::from(error), "the write-ahead log is not cut off");
+            }
+        }
+    }
+
     /// Waits for running statements and closes every connection; later use is
     /// [`StoreError::Unavailable`].
     pub async fn close(&self) {

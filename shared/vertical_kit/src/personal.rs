@@ -115,7 +115,9 @@ impl Ledger {
         .execute(&mut *tx)
         .await?;
         idempotency::forget(&mut tx, owner).await?;
-        tx.commit().await
+        tx.commit().await?;
+        self.db.shred().await;
+        Ok(())
     }
 }
 

@@ -175,7 +175,7 @@ async fn create_order(
     body: Result<StrictJson<NewOrder>, ApiError>,
 ) -> Result<Response, ApiError> {
     let raw: &[u8] = body.as_ref().map_or(b"", |body| &body.raw);
-    let keyed = repeatable.keyed(&caller, "orders", raw)?;
+    let keyed = repeatable.keyed(&desk, &caller, "orders", raw)?;
     desk.place(&cx, caller.subject(), keyed, body?.value).await
 }
 
@@ -294,7 +294,7 @@ async fn quote_cancellation(
     let id = order
         .parse()
         .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
-    let keyed = match repeatable.keyed(&caller, "quotes", b"") {
+    let keyed = match repeatable.keyed(&desk, &caller, "quotes", b"") {
         Err(error) if error.code() == codes::IDEMPOTENCY_KEY_REQUIRED.code => None,
         keyed => Some(keyed?),
     };
@@ -337,7 +337,7 @@ async fn confirm_cancellation(
     let id = cancellation
         .parse()
         .map_err(|_| ApiError::new(&codes::NOT_FOUND))?;
-    let keyed = repeatable.keyed(&caller, "cancellations", b"")?;
+    let keyed = repeatable.keyed(&desk, &caller, "cancellations", b"")?;
     desk.confirm_cancellation(&cx, &caller.0, keyed, id).await
 }
 
@@ -362,16 +362,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
 }
 
 impl Repeatable {
+    /// Both the client's key and the body may name people: of both, keyed fingerprints are kept.
+    ///
     /// # Errors
     /// 400 when there is no key, or it is not well-formed.
-    fn keyed(self, caller: &Caller, operation: &str, body: &[u8]) -> Result<Keyed, ApiError> {
+    fn keyed(
+        self,
+        desk: &Desk,
+        caller: &Caller,
+        operation: &str,
+        body: &[u8],
+    ) -> Result<Keyed, ApiError> {
+        let vault = &desk.0.ledger.vault;
         Ok(Keyed {
             key: IdempotencyKey {
                 caller: caller.subject().to_owned(),
                 route: operation.to_owned(),
-                key: self.key?.0,
+                key: vault.index("idempotency key", &self.key?.0),
             },
-            fingerprint: fingerprint("POST", &self.path, body),
+            fingerprint: vault.index("request", &fingerprint("POST", &self.path, body)),
             problem_json: self.problem_json,
             path: self.path,
         })

@@ -41,6 +41,7 @@ impl DataRights {
             .announce(&mut tx, seq, Kind::ApiKey, &ended.api_keys)
             .await?;
         tx.commit().await?;
+        self.db.shred().await;
         self.wake.notify_one();
         Ok(())
     }

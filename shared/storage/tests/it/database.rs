@@ -447,3 +447,40 @@ async fn a_store_that_is_opened_for_reading_shows_what_is_written_and_changes_no
         cleanup.run().await;
     }
 }
+
+#[tokio::test]
+async fn what_was_removed_is_in_no_file_any_more() {
+    let store = open_store("file").await;
+    let db = &store.db;
+    let text = "planted.value ".repeat(500);
+    query("CREATE TABLE kept (id BIGINT PRIMARY KEY, text TEXT)")
+        .execute(db.pool())
+        .await
+        .unwrap();
+    for id in 0..20_i64 {
+        query("INSERT INTO kept (id, text) VALUES ($1, $2)")
+            .bind(id)
+            .bind(text.as_str())
+            .execute(db.pool())
+            .await
+            .unwrap();
+    }
+    let path = store
+        .options
+        .url
+        .strip_prefix("sqlite:")
+        .unwrap()
+        .to_owned();
+    let stands = || {
+        ["", "-wal"].into_iter().any(|file| {
+            let bytes = std::fs::read(format!("{path}{file}")).unwrap_or_default();
+            bytes.windows(13).any(|window| window == b"planted.value")
+        })
+    };
+    assert!(stands());
+    query("DELETE FROM kept").execute(db.pool()).await.unwrap();
+    assert!(stands(), "the write-ahead log has it still");
+    db.shred().await;
+    assert!(!stands());
+    store.remove().await;
+}
