@@ -124,6 +124,59 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_route_passes_passes_there_and_nowhere_else() {
+        let mut incoming = Request::new(Body::empty());
+        for (name, value) in [
+            ("authorization", "Basic YTpi"),
+            ("origin", "https://shop.example"),
+            ("cookie", "a=b"),
+            ("x-api-key", "ilk_a_b"),
+            ("accept", "text/html"),
+        ] {
+            let name = HeaderName::from_static(name);
+            let value = HeaderValue::from_static(value);
+            incoming.headers_mut().insert(name, value);
+        }
+        let (parts, _) = incoming.into_parts();
+        for (passes, expected) in [
+            (&[][..], &["accept"][..]),
+            (
+                &[header::AUTHORIZATION, header::ORIGIN],
+                &["accept", "authorization", "origin"],
+            ),
+        ] {
+            let statement = Statement {
+                identity: HeaderValue::from_static("signed"),
+                left: Duration::from_secs(1),
+                passes,
+                client: None,
+                correlation: &Correlation::new(),
+            };
+            let outgoing = request(&parts, Body::empty(), statement);
+            let mut of_client: Vec<&str> = outgoing
+                .headers()
+                .keys()
+                .map(HeaderName::as_str)
+                .filter(|name| parts.headers.contains_key(*name))
+                .collect();
+            of_client.sort_unstable();
+            assert_eq!(of_client, expected);
+        }
+    }
+
+    #[test]
+    fn a_page_keeps_its_own_policy_and_nothing_else_does() {
+        for (is_page, left) in [(true, 2), (false, 0)] {
+            let mut headers = HeaderMap::new();
+            for name in OF_PAGES.into_iter().chain([header::SERVER]) {
+                headers.insert(name, HeaderValue::from_static("x"));
+            }
+            clean_answer(&mut headers, is_page);
+            assert_eq!(headers.len(), left);
+        }
+    }
+
+    #[test]
     fn an_answer_loses_what_is_about_the_connection_or_the_inside() {
         let mut headers = HeaderMap::new();
         for (name, value) in [

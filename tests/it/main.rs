@@ -17,6 +17,7 @@ mod crashes;
 mod faults;
 mod isolation;
 mod refusals;
+mod revoked;
 mod sellers;
 mod trip;
 

@@ -69,6 +69,30 @@ async fn a_key_speaks_for_its_owner_within_its_scopes_and_ends_at_the_gateway() 
 }
 
 #[tokio::test]
+async fn what_wants_a_persons_own_log_in_takes_no_key_and_no_token_of_a_client() {
+    let stack = Stack::new().await;
+    stack
+        .issuer
+        .has_api_key(KEY, answer("key_1", "standard", None));
+    let (method, path) = ("PATCH", "/api/v1/auth/me");
+    let client = stack.token_of(Role::Admin, Some("log_1"), Some("cli_1"));
+    for request in [
+        stack.keyed(KEY, method, path),
+        stack.client.patch(stack.url(path)).bearer_auth(client),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 403);
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["errors"][0]["code"], "LOGIN_REQUIRED");
+    }
+    assert!(stack.echo.take().is_empty());
+    assert_eq!(
+        stack.agent(method, path).send().await.unwrap().status(),
+        200
+    );
+}
+
+#[tokio::test]
 async fn two_credentials_at_once_are_refused_whatever_they_are() {
     let stack = Stack::new().await;
     stack

@@ -61,7 +61,7 @@ codes! {
     AMBIGUOUS_PATH 400 false "The path could be read in two ways." "Send the plain path, without dot segments, double slashes or encoded slashes."
     IDEMPOTENCY_KEY_REQUIRED 400 false "The operation can cost money and needs an Idempotency-Key." "Send a fresh random key with each new operation, and the same key when repeating one."
     INVALID_IDEMPOTENCY_KEY 400 false "The Idempotency-Key is not 1 to 255 visible ASCII characters, or stands twice." "Send one key, for example a UUID."
-    UNAUTHENTICATED 401 false "There are no valid credentials." "Log in, then send `Authorization: Bearer <access_token>`."
+    UNAUTHENTICATED 401 false "There are no valid credentials." "Log in, then send `Authorization: Bearer <access_token>`, or send an API key as `X-API-Key`."
     INVALID_CREDENTIALS 401 false "The e-mail address or the password is wrong." "Check both and try again."
     PAYMENT_DECLINED 402 false "The payment was declined." "Use another means of payment."
     FORBIDDEN 403 false "The caller is known, but its role does not allow this." "Use an account whose role has the named permission."
