@@ -32,8 +32,8 @@ fn reset(email: &str) -> (&'static str, Value) {
 }
 
 /// An address of nobody, as long as [`KNOWN`] and another each time.
-fn unknown(n: usize) -> String {
-    format!("nobody.{n:06}@example.com")[..KNOWN.len()].to_owned()
+fn unknown(round: usize, n: usize) -> String {
+    format!("nobody{round}.{n:05}@example.com")[..KNOWN.len()].to_owned()
 }
 
 /// Status, header names, and the body without what differs between any two answers.
@@ -53,14 +53,14 @@ struct Sample {
     unknown: Vec<f64>,
 }
 
-async fn measure(service: &Service, ask: Ask, pairs: usize) -> Sample {
+async fn measure(service: &Service, ask: Ask, round: usize, pairs: usize) -> Sample {
     let mut sample = Sample {
         known: Vec::new(),
         unknown: Vec::new(),
     };
     let mut first = None;
     for n in 0..pairs + pairs / 20 {
-        let stranger = unknown(n);
+        let stranger = unknown(round, n);
         let known_first = uuid::Uuid::new_v4().as_u128() & 1 == 0;
         for known in [known_first, !known_first] {
             let email = if known { KNOWN } else { &stranger };
@@ -133,13 +133,14 @@ fn lifted(mail: &str) -> Vec<(&'static str, String)> {
 }
 
 async fn compare(place: &Place, pairs: usize) {
-    for (name, confirmation, ask) in [
+    let rounds = [
         ("login", "at_once", log_in as Ask),
         ("register", "at_once", register),
         ("password-reset", "at_once", reset),
         ("register, confirmed by mail", "mail", register),
         ("password-reset, confirmed by mail", "mail", reset),
-    ] {
+    ];
+    for (round, (name, confirmation, ask)) in rounds.into_iter().enumerate() {
         let mailbox = Mailbox::start().await;
         let mut more = lifted(&mailbox.url());
         more.push(("registration.confirmation", "at_once".to_owned()));
@@ -155,7 +156,7 @@ async fn compare(place: &Place, pairs: usize) {
         more.push(("registration.confirmation", confirmation.to_owned()));
         let service = start(&more).await;
         let began = Instant::now();
-        let sample = measure(&service, ask, pairs).await;
+        let sample = measure(&service, ask, round, pairs).await;
         let usual = sample.usual();
         let all_t = welch(&sample.known, &sample.unknown);
         let usual_t = welch(&usual.known, &usual.unknown);
