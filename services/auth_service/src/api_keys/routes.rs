@@ -200,7 +200,7 @@ impl NewApiKey {
 /// The key is in this answer and nowhere else: only a hash of it is kept. It is sent as `X-API-Key`, in
 /// the place of an access token, and cannot do what needs a person's own log-in.
 #[utoipa::path(
-    post, path = "/api/v1/auth/api-keys", tag = "identity",
+    post, path = "/api/v1/auth/api-keys", operation_id = "create_api_key", tag = "identity",
     request_body = NewApiKey,
     responses(
         (status = 201, description = "The key.", body = Envelope<ApiKeyView>),
@@ -276,7 +276,7 @@ async fn create(
 ///
 /// The newest first, without the keys themselves.
 #[utoipa::path(
-    get, path = "/api/v1/auth/api-keys", tag = "identity", params(ListQuery),
+    get, path = "/api/v1/auth/api-keys", operation_id = "list_api_keys", tag = "identity", params(ListQuery),
     responses(
         (status = 200, description = "The keys.", body = Envelope<Vec<ApiKeyView>>),
         (status = 400, description = "A parameter is unknown or stands twice.", body = ErrorBody),
@@ -340,7 +340,7 @@ pub(crate) async fn all_of(
 ///
 /// It is refused within a second.
 #[utoipa::path(
-    delete, path = "/api/v1/auth/api-keys/{id}", tag = "identity",
+    delete, path = "/api/v1/auth/api-keys/{id}", operation_id = "delete_api_key", tag = "identity",
     params(("id" = String, Path, description = "The key's id.")),
     responses(
         (status = 204, description = "It is deleted."),

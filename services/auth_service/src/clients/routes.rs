@@ -204,7 +204,7 @@ impl NewClient {
 ///
 /// The secret is in this answer and nowhere else: only a hash of it is kept.
 #[utoipa::path(
-    post, path = "/api/v1/auth/clients", tag = "oauth",
+    post, path = "/api/v1/auth/clients", operation_id = "create_client", tag = "oauth",
     request_body = NewClient,
     responses(
         (status = 201, description = "The client, with its secret.", body = Envelope<ClientView>),
@@ -250,7 +250,7 @@ async fn create(
 ///
 /// The newest first, without their secrets.
 #[utoipa::path(
-    get, path = "/api/v1/auth/clients", tag = "oauth", params(ListQuery),
+    get, path = "/api/v1/auth/clients", operation_id = "list_clients", tag = "oauth", params(ListQuery),
     responses(
         (status = 200, description = "The clients.", body = Envelope<Vec<ClientView>>),
         (status = 400, description = "A parameter is unknown or stands twice.", body = ErrorBody),
@@ -298,7 +298,7 @@ async fn list(
 ///
 /// Whatever it was given ends: its own tokens, and those that it has for people.
 #[utoipa::path(
-    delete, path = "/api/v1/auth/clients/{id}", tag = "oauth",
+    delete, path = "/api/v1/auth/clients/{id}", operation_id = "delete_client", tag = "oauth",
     params(("id" = String, Path, description = "The client's id.")),
     responses(
         (status = 204, description = "It is deleted."),

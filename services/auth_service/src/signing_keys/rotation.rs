@@ -184,7 +184,9 @@ impl SigningKeys {
         });
         if plan.withdraws {
             let withdrawn = store::withdraw_before(&mut tx, plan.generation, now).await?;
-            details["withdrawn"] = withdrawn.into();
+            if let Some(facts) = details.as_object_mut() {
+                facts.insert("withdrawn".to_owned(), withdrawn.into());
+            }
         }
         let record = self.record(plan.command, true, Some(key.kid()), details);
         let seq = parts.audit.append(&mut tx, &record).await?;

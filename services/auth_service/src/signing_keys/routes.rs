@@ -122,7 +122,7 @@ impl SigningKeys {
 ///
 /// The newest first, without their private halves.
 #[utoipa::path(
-    get, path = "/api/v1/auth/signing-keys", tag = "identity",
+    get, path = "/api/v1/auth/signing-keys", operation_id = "list_signing_keys", tag = "identity",
     responses(
         (status = 200, description = "The keys.", body = Envelope<Vec<SigningKeyView>>),
         (status = 401, description = "No valid credentials.", body = ErrorBody),

@@ -79,10 +79,7 @@ impl Place {
     pub(crate) async fn records(&self) -> Vec<Recorded> {
         let db = self.open_store().await;
         let text = "SELECT * FROM audit_log WHERE action <> 'signing_key_rotate' ORDER BY seq";
-        let rows = query(text)
-            .fetch_all(db.pool())
-            .await
-            .unwrap();
+        let rows = query(text).fetch_all(db.pool()).await.unwrap();
         let read = |row: &storage::AnyRow| Recorded {
             seq: row.try_get("seq").unwrap(),
             action: row.try_get("action").unwrap(),

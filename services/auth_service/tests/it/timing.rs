@@ -133,8 +133,8 @@ fn lifted(mail: &str) -> Vec<(&'static str, String)> {
 }
 
 async fn compare(place: &Place, pairs: usize) {
-    let rounds = [
-        ("login", "at_once", log_in as Ask),
+    let rounds: [(&str, &str, Ask); 5] = [
+        ("login", "at_once", log_in),
         ("register", "at_once", register),
         ("password-reset", "at_once", reset),
         ("register, confirmed by mail", "mail", register),
