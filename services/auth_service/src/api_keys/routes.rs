@@ -224,14 +224,7 @@ async fn create(
     // The role of now, not that of the token.
     let owner = auth.sessions.accounts.with_id(caller.subject()).await?;
     let owner = owner.ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
-    let wanted = match value.check(owner.role, cx.clock.now()) {
-        Ok(wanted) => wanted,
-        Err(error) => {
-            let record = record.with(json!({"reason": "invalid"})).failed();
-            auth.audit_log.append_alone(&record).await?;
-            return Err(error);
-        }
-    };
+    let wanted = value.check(owner.role, cx.clock.now())?;
     let new = NewKey::random().map_err(internal)?;
     let mut tx = auth.sessions.db.begin().await?;
     if store::count(&mut tx, caller.subject()).await? >= MOST_KEYS {

@@ -50,9 +50,12 @@ impl OAuthError {
         }
     }
 
-    /// Whether the audit trail needs no record of it: it has one, or the fault is ours.
+    /// Whether the audit trail needs no record of it: it has one, the fault is ours, or nothing was
+    /// tried because the request breaks a rule or a limit.
     pub(crate) fn is_noted(&self) -> bool {
-        self.noted || self.status.is_server_error()
+        self.noted
+            || self.status.is_server_error()
+            || matches!(self.code, "invalid_request" | "temporarily_unavailable")
     }
 
     /// The code, as RFC 6749 §5.2 names it.
@@ -165,9 +168,11 @@ impl From<storage::sqlx::Error> for OAuthError {
 impl From<SessionError> for OAuthError {
     fn from(error: SessionError) -> Self {
         match error {
+            // Where an old token came again, its log-in has a record of that.
             SessionError::Invalid => Self::invalid_grant(
                 "The refresh token is not valid or no longer so, or was issued to another client.",
-            ),
+            )
+            .noted(),
             SessionError::Store(error) => error.into(),
             other => Self::fault(other),
         }

@@ -63,7 +63,7 @@ pub(super) fn ask(
          autocomplete=\"current-password\" required maxlength=\"1024\"{invalid}>\n\
          <button name=\"decision\" value=\"allow\">Log in and allow</button>\n\
          <button name=\"decision\" value=\"deny\" class=\"quiet\" formnovalidate>Deny</button>\n\
-         </form>\n<p class=\"quiet-text\">Either way you go back to {place}.</p>",
+         </form>\n<p class=\"quiet-text\">Either way you go back to {name} ({place}).</p>",
         escape(&sealed),
     );
     let source = redirect_uri::source(&request.redirect_uri);

@@ -105,6 +105,9 @@ pub(crate) fn source(uri: &str) -> Option<String> {
 /// Where it leads, for people.
 pub(crate) fn place(uri: &str) -> String {
     let url = Url::parse(uri).ok();
+    if url.as_ref().is_some_and(loopback) {
+        return "on this device".to_owned();
+    }
     let host = url.as_ref().and_then(Url::host_str).map(str::to_owned);
     host.or_else(|| url.map(|url| url.scheme().to_owned()))
         .unwrap_or_default()
@@ -191,6 +194,8 @@ mod tests {
             "https://a/cb?t=1&code=a+b&iss=http%3A%2F%2Fx"
         );
         assert_eq!(uri("c.b.a:/cb"), "c.b.a:/cb?code=a+b&iss=http%3A%2F%2Fx");
+        assert_eq!(place("http://127.0.0.1:7/cb"), "on this device");
+        assert_eq!(place("https://a.example/cb"), "a.example");
         assert_eq!(
             source("https://a.example:8443/cb").unwrap(),
             "https://a.example:8443"

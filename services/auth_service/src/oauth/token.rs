@@ -312,19 +312,24 @@ async fn for_refresh_token(
         Some(asked) => Some(scope::asked(asked).map_err(|_| OAuthError::invalid_scope())?),
     };
     let id = client.id.to_string();
+    if let Some(narrower) = &narrower {
+        // RFC 6749 §6: nothing that was not granted in the beginning. Seen before the token is used up.
+        let given = auth.sessions.with_token(token).await?;
+        let given = given.and_then(|log_in| log_in.grant.permissions);
+        let more = |given: &Vec<Permission>| narrower.iter().any(|one| !given.contains(one));
+        if narrower.is_empty() || given.as_ref().is_some_and(more) {
+            return Err(OAuthError::invalid_scope());
+        }
+    }
     let request_id = cx.correlation.request_id();
     let rotated = auth
         .sessions
         .rotate(token, Some(&id), Some(request_id))
         .await?;
     let mut grant = rotated.grant;
-    let given = grant.permissions.clone().unwrap_or_default();
     if let Some(narrower) = narrower {
-        // RFC 6749 §6: nothing that was not granted in the beginning.
-        if narrower.is_empty() || narrower.iter().any(|one| !given.contains(one)) {
-            return Err(OAuthError::invalid_scope());
-        }
-        grant.permissions = Some(narrower);
+        let given = grant.permissions.unwrap_or_default();
+        grant.permissions = Some(scope::both(&narrower, &given));
     }
     let allowed = scope::both(
         grant.permissions.as_deref().unwrap_or_default(),

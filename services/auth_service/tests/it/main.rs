@@ -8,6 +8,10 @@
 #[cfg(test)]
 mod administrators;
 #[cfg(test)]
+mod api_keys;
+#[cfg(test)]
+mod application;
+#[cfg(test)]
 mod audit_trail;
 #[cfg(test)]
 mod data_rights;
@@ -17,6 +21,12 @@ mod guessing;
 mod login;
 #[cfg(test)]
 mod mailbox;
+#[cfg(test)]
+mod oauth_clients;
+#[cfg(test)]
+mod oauth_codes;
+#[cfg(test)]
+mod oauth_tokens;
 #[cfg(test)]
 mod pages;
 #[cfg(test)]
@@ -29,6 +39,8 @@ mod registering;
 mod resetting;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod signing_keys;
 #[cfg(test)]
 mod starting;
 #[cfg(test)]

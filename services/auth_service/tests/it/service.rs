@@ -31,7 +31,7 @@ impl Place {
         }
     }
 
-    fn postgres() -> Self {
+    pub(crate) fn postgres() -> Self {
         let place = Self::sqlite();
         let server = server_url();
         let name = place.data_dir.file_name().unwrap().to_str().unwrap();
@@ -59,7 +59,7 @@ impl Place {
             sources = match value.parse::<i64>() {
                 Ok(number) => sources.with("test", key, number),
                 Err(_) if key.ends_with("public_keys") || key.ends_with("_files") => {
-                    sources.with("test", key, vec![(*value).to_owned()])
+                    sources.with("test", key, list(value))
                 }
                 Err(_) => sources.with("test", key, *value),
             };
@@ -129,6 +129,11 @@ pub(crate) async fn on_each_engine(test: impl AsyncFn(&Place)) {
         test(&place).await;
         place.remove().await;
     }
+}
+
+/// A list as the environment has it.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::to_owned).collect()
 }
 
 fn server_url() -> String {
