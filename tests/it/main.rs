@@ -17,6 +17,7 @@ mod crashes;
 mod erasure;
 mod faults;
 mod isolation;
+mod matrix;
 mod refusals;
 mod revoked;
 mod sellers;

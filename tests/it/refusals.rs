@@ -26,7 +26,7 @@ fn assert_refused(answer: &Answer, status: u16, code: &str) {
 }
 
 /// The body without what differs between any two answers.
-fn same_for_all(answer: &Answer) -> String {
+pub(crate) fn same_for_all(answer: &Answer) -> String {
     let meta = answer.body["meta"].clone();
     let mut text = answer.text.clone();
     for key in ["request_id", "timestamp"] {
