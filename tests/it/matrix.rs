@@ -154,8 +154,9 @@ struct World {
     /// An agent who takes part in nothing else: the owner of what is foreign to all.
     stranger: Client,
     serial: Cell<u32>,
-    offers: BTreeMap<String, String>,
 }
+
+const VERTICALS: [&str; 3] = ["flights", "hotels", "cars"];
 
 impl World {
     async fn new(stack: Stack) -> Self {
@@ -166,20 +167,11 @@ impl World {
             admin,
             stack,
             serial: Cell::new(0),
-            offers: BTreeMap::new(),
         };
         world.stranger = world.person(Role::Agent).await;
         for who in EVERYBODY {
             let caller = world.caller(who).await;
             world.callers.insert(who, caller);
-        }
-        for vertical in ["flights", "hotels", "cars"] {
-            let found = world.stranger.get(&search(vertical)).await;
-            assert_eq!(found.status, 200, "{}", found.text);
-            // A rate that can be cancelled: the last ones are the dearest and the most flexible.
-            let id = found.data().as_array().unwrap().last().unwrap()["id"].clone();
-            let id = id.as_str().unwrap().to_owned();
-            world.offers.insert(vertical.to_owned(), id);
         }
         world
     }
@@ -300,11 +292,26 @@ impl World {
             .to_owned()
     }
 
+    /// An offer of another day than the last one: what is ordered often sells out.
+    async fn offer(&self, vertical: &str) -> String {
+        let ahead = 40 + i64::from(self.number() % 200);
+        let found = self.stranger.get(&search(vertical, ahead)).await;
+        assert_eq!(found.status, 200, "{}", found.text);
+        // The last ones are the dearest and can be cancelled.
+        let offers = found.data().as_array().unwrap();
+        let id = offers.last().unwrap()["id"].as_str().unwrap().to_owned();
+        // Rates that a supplier prices anew before it sells them have their present price then.
+        let path = format!("/api/v1/{vertical}/offers/{id}");
+        let priced = self.stranger.get(&path).await;
+        assert_eq!(priced.status, 200, "{}", priced.text);
+        id
+    }
+
     /// A fresh order of somebody.
     async fn order(&self, vertical: &str, owner: &Client) -> String {
         let key = format!("order-{}", self.number());
         let path = format!("/api/v1/{vertical}/orders");
-        let body = order_of(&self.offers[vertical], "Earhart");
+        let body = order_of(&self.offer(vertical).await, "Earhart");
         let placed = owner.post_once(&key, &path, &body).await;
         assert_eq!(placed.status, 201, "{vertical}: {}", placed.text);
         placed.data()["id"].as_str().unwrap().to_owned()
@@ -345,8 +352,8 @@ fn new_client(scopes: &[&str]) -> Value {
     json!({"name": "Back office", "grant_types": ["client_credentials"], "scopes": scopes})
 }
 
-fn search(vertical: &str) -> String {
-    let (from, to) = (day(60), day(62));
+fn search(vertical: &str, ahead: i64) -> String {
+    let (from, to) = (day(ahead), day(ahead + 2));
     let query = match vertical {
         "flights" => format!("origin=LHR&destination=JFK&departure_date={from}&adults=1"),
         "hotels" => format!(
@@ -377,7 +384,7 @@ async fn sent(
     let caller = &world.callers[&who];
     let refused = need.refuses(who).is_some();
     let vertical = path.split('/').nth(3).unwrap_or_default().to_owned();
-    let generic = match world.offers.contains_key(&vertical) {
+    let generic = match VERTICALS.contains(&vertical.as_str()) {
         true => path.replace(&vertical, "{vertical}"),
         false => path.to_owned(),
     };
@@ -399,12 +406,12 @@ async fn sent(
         format!("{before}{}{}", pick(id), rest.split_once('}').unwrap().1)
     };
     Some(match (method, generic.as_str()) {
-        ("get", "/api/v1/{vertical}/offers") => Sent::get(search(&vertical)),
+        ("get", "/api/v1/{vertical}/offers") => Sent::get(search(&vertical, 60)),
         ("get", "/api/v1/{vertical}/offers/{offer_id}") => {
-            Sent::get(at(world.offers[&vertical].clone()))
+            Sent::get(at(world.offer(&vertical).await))
         }
         ("post", "/api/v1/{vertical}/orders") => {
-            Sent::with(path, order_of(&world.offers[&vertical], "Earhart"))
+            Sent::with(path, order_of(&world.offer(&vertical).await, "Earhart"))
         }
         (_, order) if order.starts_with("/api/v1/{vertical}/orders/") => {
             orders_of_own.then_some(())?;
@@ -444,7 +451,7 @@ async fn sent(
         }
         // Whoever calls, what is sent here is refused for the same reason.
         ("post", _) if need == Need::Public => Sent::with(path, json!({})),
-        ("get", plain) if !plain.contains('{') => Sent::get(path),
+        ("get", _) if !path.contains('{') => Sent::get(path),
         _ => panic!("{method} {path} has no row in the matrix"),
     })
 }
