@@ -1,9 +1,11 @@
 //! The routes of one's own account.
 
+use auth::Role;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
+use service_kit::error::codes;
 use service_kit::openapi::ErrorBody;
 use service_kit::{ApiError, Caller, Cx, Envelope, Need, Routes, StrictJson, routes};
 use settings::SecretString;
@@ -47,10 +49,15 @@ struct PasswordChange {
     responses(
         (status = 200, description = "The caller's account.", body = Envelope<User>),
         (status = 401, description = "No valid credentials.", body = ErrorBody),
+        (status = 404, description = "The caller is an OAuth client on its own behalf, which has no account.", body = ErrorBody),
         (status = 503, description = "The store is down; try again after Retry-After.", body = ErrorBody),
     )
 )]
 async fn me(cx: Cx, caller: Caller, State(auth): State<Auth>) -> Result<Response, ApiError> {
+    if caller.0.role() == Some(Role::Service) {
+        return Err(ApiError::new(&codes::NOT_FOUND)
+            .message("There is no account: an OAuth client calls on its own behalf."));
+    }
     let user = auth.profiles.read(caller.subject()).await?;
     Ok(with_cache_control(cx.ok(user)?, "private, no-store"))
 }
