@@ -14,6 +14,7 @@ mod architecture;
 mod command;
 mod contract;
 mod crashes;
+mod credentials;
 mod erasure;
 mod faults;
 mod isolation;
