@@ -56,8 +56,12 @@ pub struct Head {
     pub at: Timestamp,
     /// The key that signed.
     pub kid: String,
-    /// The Ed25519 signature (RFC 8032) in base64.
+    /// The Ed25519 signature (RFC 8032) in base64, for whoever holds the public key alone.
     pub signature: String,
+    /// The authentication code of all of the above, the signature included: HMAC-SHA256 in hex. A log
+    /// has as many heads as it has busy half seconds, and whoever has the key checks a code forty times
+    /// faster than a signature.
+    pub code: String,
 }
 
 impl Head {
@@ -69,14 +73,26 @@ impl Head {
             at,
             kid: key.id().to_owned(),
             signature: String::new(),
+            code: String::new(),
         };
         head.signature = key.sign(head.text().as_bytes());
+        head.code = key.code(head.coded().as_bytes());
         head
     }
 
-    /// Whether the key signed exactly this.
+    /// Whether the key made exactly this head, by its code.
+    pub fn is_of(&self, key: &AuditKey) -> bool {
+        self.kid == key.id() && self.code == key.code(self.coded().as_bytes())
+    }
+
+    /// Whether the key made exactly this head, by code and signature.
     pub fn is_signed_by(&self, key: &AuditKey) -> bool {
-        self.kid == key.id() && key.has_signed(self.text().as_bytes(), &self.signature)
+        self.is_of(key) && key.has_signed(self.text().as_bytes(), &self.signature)
+    }
+
+    /// What the code is computed over.
+    fn coded(&self) -> String {
+        format!("{}\n{}", self.text(), self.signature)
     }
 
     /// What is signed. No part can hold a line break of its own: the hash and the key's id are

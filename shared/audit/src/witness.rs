@@ -18,7 +18,7 @@ use crate::record::COLUMNS;
 use crate::{AuditLog, Head, Heads, HeadsError, Row};
 
 /// How often the log's end is looked at.
-const EVERY: Duration = Duration::from_millis(400);
+const EVERY: Duration = Duration::from_millis(500);
 /// How often while the service ends.
 const EVERY_AT_THE_END: Duration = Duration::from_millis(20);
 

@@ -221,6 +221,8 @@ async fn a_head_that_somebody_else_signed_or_changed_is_named() {
     let good = Heads::read(&[path]).unwrap().newest().unwrap().clone();
     let mut later = good.clone();
     later.at = clock.after(Duration::from_secs(60));
+    let mut resigned = good.clone();
+    resigned.signature = Head::sign(&key(8), 3, &good.hash, good.at).signature;
     let mut renamed = Head::sign(&key(8), 3, &good.hash, clock.now());
     renamed.kid.clone_from(&good.kid);
     let mut beyond = good.clone();
@@ -228,6 +230,7 @@ async fn a_head_that_somebody_else_signed_or_changed_is_named() {
     for (bad, index) in [
         (Head::sign(&key(8), 3, &good.hash, clock.now()), 3),
         (later, 3),
+        (resigned, 3),
         (renamed, 3),
         (beyond, 9),
     ] {
