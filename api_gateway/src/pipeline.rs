@@ -11,7 +11,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use moka::sync::Cache;
 use service_kit::error::codes;
-use service_kit::{ApiError, Cx, Need};
+use service_kit::{ApiError, Cx, Need, TakenRoute};
 use telemetry::HistogramVec;
 use tokio::time::Instant;
 use travel_types::Clock;
@@ -92,7 +92,13 @@ pub(crate) async fn handle(
         .observe(started.elapsed().as_secs_f64());
     let mut fields = gateway.cors.fields(origin);
     fields.append(&mut seen.limits);
-    dress(outcome, fields, seen.authenticated)
+    let taken = TakenRoute(match label.split_once(' ') {
+        Some((_, template)) => template.to_owned(),
+        None => label.to_owned(),
+    });
+    let mut response = dress(outcome, fields, seen.authenticated);
+    response.extensions_mut().insert(taken);
+    response
 }
 
 /// THE order of phases.

@@ -26,6 +26,7 @@ pub use extract::{Caller, IdempotencyKeyHeader, NoBody, StrictJson};
 pub use health::{Check, Health, health_of};
 pub use launch::{Running, StartError, start};
 pub use listener::{Limits, bind};
+pub use observe::TakenRoute;
 pub use params::{Params, date, one_of, place, whole};
 pub use program::{Options, exit_with, main, run_alone, shutdown_signal, start_logging};
 pub use routes::{Need, Routes};
