@@ -11,6 +11,7 @@
 
 mod accounts;
 mod architecture;
+mod canaries;
 mod command;
 mod contract;
 mod crashes;

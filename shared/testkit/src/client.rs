@@ -82,19 +82,28 @@ impl Client {
         &self.base
     }
 
-    /// Sends anything.
+    /// Sends anything; a body is JSON.
     pub async fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
         let body = body.map(|body| ("application/json", body));
-        self.send_any(method, path, body).await
+        let answer = self.try_send(method, path, body).await;
+        answer.expect("an answer")
     }
 
     /// POST of a form, already encoded.
     pub async fn send_form(&self, path: &str, form: &str) -> Answer {
         let body = ("application/x-www-form-urlencoded", form);
-        self.send_any("POST", path, Some(body)).await
+        let answer = self.try_send("POST", path, Some(body)).await;
+        answer.expect("an answer")
     }
 
-    async fn send_any(&self, method: &str, path: &str, body: Option<(&str, &str)>) -> Answer {
+    /// Sends anything, a body with its content type. `None` where no answer came, as over a connection
+    /// that the server was just about to close because it would not read the body before.
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<(&str, &str)>,
+    ) -> Option<Answer> {
         let method = method.parse().expect("a method");
         let url = format!("{}{path}", self.base);
         let mut request = self.http.request(method, url);
@@ -104,15 +113,15 @@ impl Client {
         if let Some((kind, body)) = body {
             request = request.header("content-type", kind).body(body.to_owned());
         }
-        let response = request.send().await.expect("an answer");
+        let response = request.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a whole body");
-        Answer {
+        let text = response.text().await.ok()?;
+        Some(Answer {
             status,
             headers,
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
             text,
-        }
+        })
     }
 
     /// GET.

@@ -293,6 +293,11 @@ impl Stack {
         sandbox.send("DELETE", "/_control/faults", None).await
     }
 
+    /// The names of the services that run.
+    pub fn services(&self) -> Vec<String> {
+        self.urls.keys().cloned().collect()
+    }
+
     /// The programs that run, when they are programs of their own.
     pub fn processes(&mut self) -> &mut [Process] {
         &mut self.processes
