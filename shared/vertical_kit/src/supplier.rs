@@ -66,9 +66,10 @@ pub struct PlacedOrder {
     pub supplier_reference: String,
     /// What the supplier charges.
     pub total: Money,
-    /// The vertical's own part, in its public shape; none keeps the offer's.
+    /// The vertical's own part, in its public shape; none keeps the offer's. Nothing personal: it stays
+    /// when the order's owner is erased.
     pub details: Option<Value>,
-    /// The adapter's own memory of the order.
+    /// The adapter's own memory of the order. Nothing personal either.
     pub handle: Value,
 }
 
