@@ -11,7 +11,6 @@ use auth::{AccessClaims, AccessRules, Permission, Role, TokenSigner};
 use serde_json::{Value, json};
 use testkit::{Answer, Client, Stack};
 use travel_types::Clock;
-use travel_types::jiff::Timestamp;
 
 use crate::{day, order_of};
 
@@ -253,7 +252,7 @@ impl World {
             issuer: "http://localhost:8000".to_owned(),
             audience: "interline".to_owned(),
         };
-        let hour_ago = Timestamp::now() - Duration::from_secs(3600);
+        let hour_ago = Clock::system().now() - Duration::from_secs(3600);
         let (life, clock) = (Duration::from_secs(60), Clock::manual(hour_ago));
         let data_dir = self.stack.data_dir();
         let signer = TokenSigner::development(data_dir, rules, life, clock).unwrap();
@@ -558,7 +557,7 @@ async fn try_past_the_gateway(world: &World, method: &str, path: &str, count: &m
         .unwrap()
         .to_owned();
     let service = world.stack.client(service_of(path));
-    let path = path.replace('{', "").replace('}', "");
+    let path = path.replace(['{', '}'], "");
     for caller in [
         service.clone(),
         service.clone().bearer(&token),
