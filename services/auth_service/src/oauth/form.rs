@@ -1,7 +1,7 @@
 //! Parameters as OAuth reads them: `application/x-www-form-urlencoded`, none twice, an empty one as if
 //! it were absent, unknown ones ignored (RFC 6749 §3.1, §3.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
@@ -12,7 +12,7 @@ use super::error::OAuthError;
 /// The parameters of a request. They may be secrets: no `Debug`.
 pub(crate) struct Form {
     values: BTreeMap<String, String>,
-    repeated: Vec<String>,
+    repeated: BTreeSet<String>,
 }
 
 impl Form {
@@ -20,13 +20,13 @@ impl Form {
     pub(crate) fn lenient(text: &str) -> Self {
         let mut form = Self {
             values: BTreeMap::new(),
-            repeated: Vec::new(),
+            repeated: BTreeSet::new(),
         };
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             let name = name.into_owned();
             if form.values.contains_key(&name) || form.repeated.contains(&name) {
                 form.values.remove(&name);
-                form.repeated.push(name);
+                form.repeated.insert(name);
             } else {
                 form.values.insert(name, value.into_owned());
             }
