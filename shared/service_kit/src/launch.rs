@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth::HopVerifier;
@@ -10,6 +11,7 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
+use http_engine::{Limits, run};
 use settings::{Settings, SettingsError};
 use storage::StoreError;
 use telemetry::{Metrics, MetricsError};
@@ -21,9 +23,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use travel_types::Clock;
 
 use crate::access::admit;
+use crate::answering::Answering;
 use crate::error::{ApiError, codes};
 use crate::health::health_of;
-use crate::listener::{Limits, run};
 use crate::observe::{Observer, after_panic, observe};
 use crate::{Access, App, Context, Profile, ServiceSpec};
 
@@ -128,15 +130,20 @@ pub async fn start(
     };
     let app = (spec.build)(context.clone()).await?;
     let router = assemble(spec, app, &context, verifier)?;
+    let service = Arc::new(Answering::new(router, clock.clone()));
     let limits = Limits {
         first_byte: millis(&settings, "http.first_byte_ms")?,
         header: millis(&settings, "http.header_ms")?,
+        idle: millis(&settings, "http.idle_ms")?,
+        slow: millis(&settings, "http.slow_ms")?,
+        least_rate: settings.get("http.least_bytes_per_second")?,
         connections: settings.get("http.max_connections")?,
+        connections_per_address: settings.get("http.max_connections_per_address")?,
         drain: millis(&settings, "http.drain_ms")?,
     };
     let token = shutdown.clone();
     let ended = tokio::spawn(async move {
-        let end = run(listener, router, limits, token).await;
+        let end = run(listener, service, limits, token).await;
         tasks.close();
         drop(tokio::time::timeout_at(end, tasks.wait()).await);
     });

@@ -3,6 +3,7 @@
 //! `service() -> ServiceSpec`; [`start`] runs it, alone or beside others in one process.
 
 mod access;
+mod answering;
 mod colleagues;
 mod context;
 mod envelope;
@@ -10,7 +11,6 @@ pub mod error;
 mod extract;
 mod health;
 mod launch;
-mod listener;
 mod observe;
 pub mod openapi;
 mod params;
@@ -24,8 +24,8 @@ pub use envelope::{Envelope, Meta};
 pub use error::{ApiError, ErrorCode, ErrorEntry};
 pub use extract::{Caller, IdempotencyKeyHeader, NoBody, StrictJson};
 pub use health::{Check, Health, health_of};
+pub use http_engine::bind;
 pub use launch::{Running, StartError, start};
-pub use listener::{Limits, bind};
 pub use observe::TakenRoute;
 pub use params::{Params, date, one_of, place, whole};
 pub use program::{Options, exit_with, main, run_alone, shutdown_signal, start_logging};
