@@ -15,7 +15,7 @@
 //! a result (429, the caller gone) counts for nothing, and gives its probe back.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,13 +49,14 @@ const PROBING: Duration = Duration::from_millis(100);
 /// Slots of the window: it slides by a tenth of its length.
 const SLOTS: u64 = 10;
 
-type Observer = Box<dyn Fn(BreakerState) + Send + Sync>;
+/// Told of each new state, under the breaker's lock: it must be quick and not ask the breaker.
+pub type BreakerObserver = Box<dyn Fn(BreakerState) + Send + Sync>;
 
-pub(crate) struct Breaker {
+/// The breaker of one supplier or upstream.
+pub struct Breaker {
     policy: BreakerPolicy,
     inner: Mutex<Inner>,
-    /// Told of each new state.
-    observer: Observer,
+    observer: BreakerObserver,
 }
 
 struct Inner {
@@ -76,13 +77,14 @@ enum Phase {
 }
 
 impl Breaker {
-    pub(crate) fn new(policy: BreakerPolicy, observer: Observer) -> Self {
+    /// A closed one.
+    pub fn new(policy: BreakerPolicy, observer: BreakerObserver) -> Arc<Self> {
         let window = Window {
             slot: Duration::from_millis((policy.window_ms / SLOTS).max(1)),
             length: Duration::from_millis(policy.window_ms),
             slots: VecDeque::new(),
         };
-        Self {
+        Arc::new(Self {
             policy,
             inner: Mutex::new(Inner {
                 phase: Phase::Closed,
@@ -92,11 +94,11 @@ impl Breaker {
                 openings: 0,
             }),
             observer,
-        }
+        })
     }
 
     /// How long to stay away, if it admits nothing now. Changes nothing.
-    pub(crate) fn refusal(&self, now: Instant) -> Option<Duration> {
+    pub fn refusal(&self, now: Instant) -> Option<Duration> {
         self.refusal_of(&self.lock(), now)
     }
 
@@ -104,7 +106,7 @@ impl Breaker {
     ///
     /// # Errors
     /// How long to stay away.
-    pub(crate) fn admit(&self, now: Instant) -> Result<Ticket<'_>, Duration> {
+    pub fn admit(self: &Arc<Self>, now: Instant) -> Result<Ticket, Duration> {
         let mut inner = self.lock();
         if let Some(wait) = self.refusal_of(&inner, now) {
             return Err(wait);
@@ -122,14 +124,14 @@ impl Breaker {
             *under_way += 1;
         }
         Ok(Ticket {
-            breaker: self,
+            breaker: self.clone(),
             epoch: inner.epoch,
             result: None,
         })
     }
 
     /// The state; an open breaker whose time is over is called half-open.
-    pub(crate) fn state(&self, now: Instant) -> BreakerState {
+    pub fn state(&self, now: Instant) -> BreakerState {
         match self.lock().phase {
             Phase::Closed => BreakerState::Closed,
             Phase::Open { until } if now < until => BreakerState::Open,
@@ -138,7 +140,7 @@ impl Breaker {
     }
 
     /// Attempts and failures in the window.
-    pub(crate) fn window(&self, now: Instant) -> (u32, u32) {
+    pub fn window(&self, now: Instant) -> (u32, u32) {
         self.lock().window.totals(now)
     }
 
@@ -229,23 +231,25 @@ impl Breaker {
 }
 
 /// An admitted attempt. Dropped without a result it counts for nothing.
-pub(crate) struct Ticket<'b> {
-    breaker: &'b Breaker,
+pub struct Ticket {
+    breaker: Arc<Breaker>,
     epoch: u64,
     result: Option<(bool, Instant)>,
 }
 
-impl Ticket<'_> {
-    pub(crate) fn succeeded(mut self, now: Instant) {
+impl Ticket {
+    /// The attempt ended well at `now`.
+    pub fn succeeded(mut self, now: Instant) {
         self.result = Some((true, now));
     }
 
-    pub(crate) fn failed(mut self, now: Instant) {
+    /// The attempt failed at `now`, and the other side is to blame.
+    pub fn failed(mut self, now: Instant) {
         self.result = Some((false, now));
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for Ticket {
     fn drop(&mut self) {
         self.breaker.settle(self.epoch, self.result);
     }
@@ -306,19 +310,17 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn breaker(change: impl FnOnce(&mut BreakerPolicy)) -> Breaker {
+    fn breaker(change: impl FnOnce(&mut BreakerPolicy)) -> Arc<Breaker> {
         let mut policy = BreakerPolicy::default();
         change(&mut policy);
         Breaker::new(policy, Box::new(|_| {}))
     }
 
-    fn fail(breaker: &Breaker, now: Instant, times: u32) {
+    fn fail(breaker: &Arc<Breaker>, now: Instant, times: u32) {
         for _ in 0..times {
             breaker.admit(now).unwrap().failed(now);
         }
@@ -376,7 +378,7 @@ mod tests {
         let now = Instant::now();
         fail(&breaker, now, 5);
         let now = now + SECOND;
-        let probes: Vec<Ticket<'_>> = (0..3).map(|_| breaker.admit(now).unwrap()).collect();
+        let probes: Vec<Ticket> = (0..3).map(|_| breaker.admit(now).unwrap()).collect();
         assert_eq!(breaker.admit(now).err(), Some(PROBING));
         assert_eq!(breaker.state(now), BreakerState::HalfOpen);
         for (done, probe) in probes.into_iter().enumerate() {

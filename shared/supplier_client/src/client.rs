@@ -1,6 +1,7 @@
 //! The client of one supplier: what is fixed about it, and what it shares between its calls. One call's
 //! way through the policies is in [`crate::call`].
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -142,7 +143,7 @@ pub struct ApiClient {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) bulkhead: Bulkhead,
     pub(crate) pacer: Pacer,
-    pub(crate) breaker: Breaker,
+    pub(crate) breaker: Arc<Breaker>,
     pub(crate) budget: RetryBudget,
     pub(crate) backoff: Backoff,
 }

@@ -30,7 +30,7 @@ use telemetry::Correlation;
 use tokio::time::Instant;
 
 pub use auth::{Auth, Signable, Signer};
-pub use breaker::BreakerState;
+pub use breaker::{Breaker, BreakerObserver, BreakerState, Ticket};
 pub use classify::{Classifier, Verdict, by_status};
 pub use client::{ApiClient, ApiClientConfig, ClientStatus, ConfigError};
 pub use error::{Blame, Retry, Sent, SupplierError, SupplierErrorKind};
@@ -39,6 +39,7 @@ pub use oauth2::{CredentialsIn, OAuth2Client, OAuth2Config};
 pub use policy::{
     BreakerPolicy, BulkheadPolicy, POLICY_DEFAULTS, PacingPolicy, Policy, RetryPolicy,
 };
+pub use retry::RetryBudget;
 pub use wire::{Safety, WireRequest, WireResponse, path_segment};
 
 /// What a call is told by whoever makes it: no more than this.

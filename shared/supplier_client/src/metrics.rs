@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use telemetry::{HistogramVec, IntCounterVec, IntGaugeVec, Metrics, MetricsError};
 
-use crate::breaker::BreakerState;
+use crate::breaker::{BreakerObserver, BreakerState};
 
 /// Registered once per service and shared by its clients. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -71,10 +71,7 @@ impl SupplierMetrics {
     }
 
     /// What a client's breaker tells of its changes.
-    pub(crate) fn breaker_observer(
-        &self,
-        supplier: &str,
-    ) -> Box<dyn Fn(BreakerState) + Send + Sync> {
+    pub(crate) fn breaker_observer(&self, supplier: &str) -> BreakerObserver {
         let supplier = supplier.to_owned();
         let state = self.breaker_state.with_label_values(&[supplier.as_str()]);
         let transitions = self.breaker_transitions.clone();

@@ -15,7 +15,7 @@ use crate::policy::RetryPolicy;
 /// Retries that may be made: each call earns a fraction of one, each retry costs one. All the retries of
 /// a client are thus at most `floor + percent × calls`; with the defaults (2 and 8 %) that is at most
 /// 10 % of the calls from the hundredth on.
-pub(crate) struct RetryBudget {
+pub struct RetryBudget {
     /// Hundredths of a retry.
     saved: Mutex<u64>,
     earned: u64,
@@ -25,7 +25,8 @@ pub(crate) struct RetryBudget {
 const RETRY: u64 = 100;
 
 impl RetryBudget {
-    pub(crate) fn new(policy: &RetryPolicy) -> Self {
+    /// Of the policy's `budget_…` numbers; the others mean nothing to it.
+    pub fn new(policy: &RetryPolicy) -> Self {
         Self {
             saved: Mutex::new(u64::from(policy.budget_floor) * RETRY),
             earned: u64::from(policy.budget_percent),
@@ -34,13 +35,13 @@ impl RetryBudget {
     }
 
     /// A call's first attempt goes out.
-    pub(crate) fn earn(&self) {
+    pub fn earn(&self) {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         *saved = (*saved + self.earned).min(self.max);
     }
 
     /// Pays for a retry, if there is enough.
-    pub(crate) fn spend(&self) -> bool {
+    pub fn spend(&self) -> bool {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         match saved.checked_sub(RETRY) {
             Some(rest) => {
@@ -52,7 +53,7 @@ impl RetryBudget {
     }
 
     /// Whole retries left.
-    pub(crate) fn left(&self) -> u64 {
+    pub fn left(&self) -> u64 {
         *self.saved.lock().unwrap_or_else(PoisonError::into_inner) / RETRY
     }
 }
