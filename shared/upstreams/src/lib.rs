@@ -1,0 +1,31 @@
+//! Where the instances of a service are, which of them gets the next request, and when none does. Pure
+//! policies: whoever forwards requests asks them before and tells them after; nothing here forwards.
+//!
+//! ```text
+//! Discovery ──▶ Targets ──▶ Balancer (health, ejection) ◀── checks
+//!                                │
+//!            Upstream::enter ──▶ Exchange ──▶ finish │ again
+//! ```
+
+mod address;
+mod balancer;
+#[cfg(test)]
+mod balancer_tests;
+mod budget;
+mod dice;
+mod endpoint;
+mod outcome;
+mod policy;
+mod pool;
+mod roster;
+mod upstream;
+#[cfg(test)]
+mod upstream_tests;
+
+pub use address::{AddressError, Discovery};
+pub use balancer::{Balancer, EndpointStatus, Picked};
+pub use endpoint::{EndpointId, Target, Targets};
+pub use outcome::{Ending, Outcome, Repeat};
+pub use policy::{BalancePolicy, EjectionPolicy, POLICY_DEFAULTS, RepeatPolicy, UpstreamPolicy};
+pub use roster::Health;
+pub use upstream::{Exchange, Refusal, Upstream, UpstreamStatus};
