@@ -1,0 +1,45 @@
+-- Takes in what instances have spent of sliding windows, whether or not it fits: it has happened.
+-- KEYS: slot, count, slot, count, … each. ARGV: the length of a slot, how many slots, and two per key:
+-- '+' and the cost that was spent, or '=' and all counts as 'age count age count …', oldest first.
+-- Answers, two per key: 1 or 0 for whether it was known, and the counts in that form.
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local length, slots = tonumber(ARGV[1]), tonumber(ARGV[2])
+local answers = {}
+for i, key in ipairs(KEYS) do
+    local stored = redis.call('GET', key)
+    local log = stored and cmsgpack.unpack(stored) or {}
+    -- After a failover the time may be before that of the last entry.
+    local slot = math.max(math.floor(now / length), log[#log - 1] or 0)
+    local by_slot = {}
+    for at = 1, #log, 2 do
+        by_slot[log[at]] = log[at + 1]
+    end
+    local change = ARGV[2 * i + 2]
+    if ARGV[2 * i + 1] == '+' then
+        local cost = tonumber(change)
+        if cost > 0 then
+            by_slot[slot] = (by_slot[slot] or 0) + cost
+        end
+    else
+        for age, count in change:gmatch('(%d+) (%d+)') do
+            local at = slot - tonumber(age)
+            by_slot[at] = math.max(by_slot[at] or 0, tonumber(count))
+        end
+    end
+    local counted, by_age = {}, {}
+    for at = slot - slots, slot do
+        if by_slot[at] then
+            counted[#counted + 1] = at
+            counted[#counted + 1] = by_slot[at]
+            by_age[#by_age + 1] = string.format('%d %d', slot - at, by_slot[at])
+        end
+    end
+    if #counted > 0 then
+        local ttl = math.ceil(((counted[#counted - 1] + slots + 1) * length - now) / 1000)
+        redis.call('SET', key, cmsgpack.pack(counted), 'PX', string.format('%.0f', ttl))
+    end
+    answers[#answers + 1] = stored and '1' or '0'
+    answers[#answers + 1] = table.concat(by_age, ' ')
+end
+return answers

@@ -1,0 +1,95 @@
+//! How long a decision takes:
+//! `cargo test -p rate_limits --release -- --ignored --nocapture speed`
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use crate::server::{MINUTE, bucket, in_memory, on_redis, open, window};
+
+const DECISIONS: u32 = 2_000_000;
+
+fn measure(what: &str, threads: u32, decide: impl Fn(u32, u32) + Sync) {
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let decide = &decide;
+            scope.spawn(move || (0..DECISIONS).for_each(|round| decide(thread, round)));
+        }
+    });
+    let each = started.elapsed().as_nanos() / u128::from(DECISIONS);
+    println!("{what}, {threads} thread(s): {each} ns per decision and thread");
+}
+
+#[test]
+#[ignore = "a measurement, meant for a release build"]
+fn speed_of_a_decision_in_this_process() {
+    let keys: Vec<String> = (0..100_000)
+        .map(|key| format!("u26:usr_{key:022}"))
+        .collect();
+    let now = Instant::now();
+    for (name, policy) in [
+        ("token bucket", bucket(9_000, MINUTE / 60, 1_000_000)),
+        ("sliding window", window(2_000_000_000, MINUTE)),
+    ] {
+        for threads in [1, 2] {
+            let (limiter, id) = in_memory(policy.clone());
+            let decide = |key: usize, now| {
+                limiter.decide_local(id, &keys[key], 1, now).unwrap();
+            };
+            measure(&format!("{name}, one key for all"), threads, |_, _| {
+                decide(0, now)
+            });
+            let some = |thread: u32, round: u32| {
+                decide(
+                    usize::try_from((round * 7 + thread * 31) % 64).unwrap(),
+                    now,
+                );
+            };
+            measure(&format!("{name}, 64 hot keys"), threads, some);
+            let clock = |thread: u32, round: u32| {
+                let key = usize::try_from((round * 7 + thread * 31) % 64).unwrap();
+                decide(key, Instant::now());
+            };
+            measure(
+                &format!("{name}, 64 hot keys, with reading the clock"),
+                threads,
+                clock,
+            );
+            let many = |_, round: u32| decide(usize::try_from(round % 100_000).unwrap(), now);
+            measure(&format!("{name}, 100,000 keys"), threads, many);
+        }
+    }
+    let (limiter, id) = in_memory(bucket(600, MINUTE, 100));
+    let decision = limiter.decide_local(id, "key", 1, now).unwrap();
+    measure("header fields", 1, |_, _| {
+        let mut headers = HeaderMap::new();
+        limiter.write_headers(id, &decision, &mut headers);
+    });
+}
+
+#[tokio::test]
+#[ignore = "a measurement, meant for a release build"]
+async fn speed_of_a_decision_on_redis() {
+    let mut strict = bucket(9_000, MINUTE / 60, 1_000_000);
+    strict.mode = rate_limits::Mode::Strict;
+    for (name, policy) in [
+        ("token bucket", strict.clone()),
+        (
+            "sliding window",
+            rate_limits::Policy {
+                algorithm: rate_limits::Algorithm::SlidingWindow,
+                ..strict
+            },
+        ),
+    ] {
+        let (limiter, id) = open(&on_redis(), policy);
+        let started = Instant::now();
+        for _ in 0..10_000 {
+            limiter.decide(id, "key", 1).await.unwrap();
+        }
+        println!(
+            "{name}, strict, one after the other: {:?} each",
+            started.elapsed() / 10_000
+        );
+    }
+}
