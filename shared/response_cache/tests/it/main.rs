@@ -1,0 +1,14 @@
+//! What the cache promises, told over an origin that answers as each story needs it.
+
+#[cfg(test)]
+mod flights;
+#[cfg(test)]
+mod origin;
+#[cfg(test)]
+mod purging;
+#[cfg(test)]
+mod sharing;
+#[cfg(test)]
+mod staleness;
+#[cfg(test)]
+mod validation;
