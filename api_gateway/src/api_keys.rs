@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use auth::{HOP_HEADER, HopSigner, Identity, Permission, Role};
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::body::Body;
+use bytes::Bytes;
 use caching::Cache;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use serde::Deserialize;
@@ -228,7 +228,7 @@ impl ApiKeys {
         Ok(known)
     }
 
-    fn request(&self, key: &str, correlation: &Correlation) -> Result<Request<Body>, String> {
+    fn request(&self, key: &str, correlation: &Correlation) -> Result<Request<Bytes>, String> {
         let identity = self
             .signer
             .sign(&Identity::anonymous(), &self.audience)
@@ -236,7 +236,7 @@ impl ApiKeys {
         let mut identity = HeaderValue::from_str(&identity).map_err(|error| error.to_string())?;
         identity.set_sensitive(true);
         let body = serde_json::json!({"key": key}).to_string();
-        let mut request = Request::new(Body::from(body));
+        let mut request = Request::new(Bytes::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = http::Uri::from_static(PATH);
         let headers = request.headers_mut();

@@ -3,8 +3,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::ConnectInfo;
-use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -60,10 +58,9 @@ impl Proxies {
         list.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// The client's address, where the listener knows the connection's.
-    pub(crate) fn client(&self, parts: &Parts) -> Option<IpAddr> {
-        let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
-        Some(self.behind(peer.ip().to_canonical(), &parts.headers))
+    /// The client's address: the connection's other end, or whom a proxy of ours names.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        self.behind(peer.to_canonical(), headers)
     }
 
     fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {

@@ -1,10 +1,9 @@
 //! Cross-origin requests of browsers (Fetch standard §3.2): an explicit list of origins, nothing by
 //! pattern. Credentials travel in `Authorization`, never in cookies, so none are allowed here.
 
-use axum::body::Body;
-use axum::extract::Request;
-use axum::response::Response;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_engine::Outgoing;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -47,7 +46,7 @@ impl Cors {
     }
 
     /// The request's origin if its pages may read the answer.
-    pub(crate) fn admitted(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    fn admitted(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut values = headers.get_all(header::ORIGIN).iter();
         let origin = values.next().filter(|origin| self.origins.contains(origin));
         origin.filter(|_| values.next().is_none()).cloned()
@@ -55,15 +54,15 @@ impl Cors {
 
     /// The answer to a preflight; none for any other request. Without an admitted origin the answer
     /// allows nothing, and the browser refuses.
-    pub(crate) fn preflight(&self, request: &Request) -> Option<Response> {
-        let headers = request.headers();
-        let asks = request.method() == Method::OPTIONS
+    pub(crate) fn preflight(&self, request: &Parts) -> Option<Response<Outgoing>> {
+        let headers = &request.headers;
+        let asks = request.method == Method::OPTIONS
             && headers.contains_key(header::ORIGIN)
             && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
         if !asks {
             return None;
         }
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(Outgoing::Empty);
         *response.status_mut() = StatusCode::NO_CONTENT;
         if self.admitted(headers).is_some() {
             let fields = response.headers_mut();
@@ -76,16 +75,15 @@ impl Cors {
 
     /// What goes on every answer. `Vary` also where the origin was not admitted: a cache in between
     /// must not give that answer to one that is.
-    pub(crate) fn fields(&self, admitted: Option<HeaderValue>) -> Vec<(HeaderName, HeaderValue)> {
+    pub(crate) fn put(&self, asked: &HeaderMap, answer: &mut HeaderMap) {
         if self.origins.is_empty() {
-            return Vec::new();
+            return;
         }
-        let mut fields = vec![(header::VARY, HeaderValue::from_name(header::ORIGIN))];
-        if let Some(origin) = admitted {
-            fields.push((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin));
-            fields.push((header::ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS));
+        answer.append(header::VARY, HeaderValue::from_name(header::ORIGIN));
+        if let Some(origin) = self.admitted(asked) {
+            answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);
         }
-        fields
     }
 }
 

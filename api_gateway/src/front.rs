@@ -1,11 +1,12 @@
 //! What a request must be before anything is decided about it: a method that is forwarded at all, one
 //! host, one set of credentials, a body of bounded size.
 
-use axum::body::{Body, HttpBody as _};
-use axum::extract::Request;
+use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http_body::Body as _;
 use http_body_util::{LengthLimitError, Limited};
+use http_engine::Incoming;
 use service_kit::ApiError;
 use service_kit::error::codes;
 
@@ -24,8 +25,8 @@ pub(crate) fn check_method(method: &Method) -> Result<(), ApiError> {
 
 /// One valid Host that agrees with the target's authority (RFC 9112 §3.2), and at most one credential:
 /// one `Authorization` or one `X-API-Key`. Of two, another reader might take the other.
-pub(crate) fn check_host_and_credentials(request: &Request) -> Result<(), ApiError> {
-    let headers = request.headers();
+pub(crate) fn check_host_and_credentials(request: &Parts) -> Result<(), ApiError> {
+    let headers = &request.headers;
     let refused = |problem: &str| Err(ApiError::new(&codes::BAD_REQUEST).message(problem));
     let (tokens, keys) = (
         count(headers, &header::AUTHORIZATION),
@@ -44,9 +45,9 @@ pub(crate) fn check_host_and_credentials(request: &Request) -> Result<(), ApiErr
         1 => headers.get(header::HOST).and_then(authority),
         _ => return refused("There are two Host headers. Send one."),
     };
-    let target = request.uri().authority();
+    let target = request.uri.authority();
     let odd_scheme = request
-        .uri()
+        .uri
         .scheme_str()
         .is_some_and(|s| !matches!(s, "http" | "https"));
     if odd_scheme || target.is_some_and(|target| target.as_str().contains('@')) {
@@ -58,7 +59,7 @@ pub(crate) fn check_host_and_credentials(request: &Request) -> Result<(), ApiErr
         return Err(ApiError::new(&codes::AMBIGUOUS_PATH)
             .message("The target and the Host header name different hosts."));
     }
-    let valid = match request.version() {
+    let valid = match request.version {
         Version::HTTP_09 | Version::HTTP_10 => {
             !headers.contains_key(header::HOST) || host.is_some()
         }
@@ -98,22 +99,20 @@ fn same(host: Option<&Authority>, target: Option<&Authority>) -> bool {
 
 /// Refuses a body that says it is too large, and bounds one that does not say. A compressed body is
 /// refused, for its real size is not known before it is unpacked.
-pub(crate) fn bound_body(request: Request, most: usize) -> Result<Request, ApiError> {
-    if request.headers().contains_key(header::CONTENT_ENCODING) {
+pub(crate) fn bound_body(
+    headers: &HeaderMap,
+    body: Incoming,
+    most: usize,
+) -> Result<Limited<Incoming>, ApiError> {
+    if headers.contains_key(header::CONTENT_ENCODING) {
         return Err(ApiError::new(&codes::UNSUPPORTED_MEDIA_TYPE)
             .message("The body is compressed. Send it without Content-Encoding."));
     }
-    let stated = request.body().size_hint().lower();
+    let stated = body.size_hint().lower();
     if usize::try_from(stated).map_or(true, |stated| stated > most) {
         return Err(ApiError::new(&codes::BODY_TOO_LARGE));
     }
-    Ok(request.map(|body| {
-        if body.is_end_stream() {
-            Body::empty()
-        } else {
-            Body::new(Limited::new(body, most))
-        }
-    }))
+    Ok(Limited::new(body, most))
 }
 
 /// Whether a failure to forward came of a body that turned out to be too large.
@@ -132,14 +131,14 @@ pub(crate) fn was_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
 mod tests {
     use super::*;
 
-    fn request(uri: &str, hosts: &[&str]) -> Request {
-        let mut request = Request::new(Body::empty());
+    fn request(uri: &str, hosts: &[&str]) -> Parts {
+        let mut request = http::Request::new(());
         *request.uri_mut() = uri.parse().unwrap();
         for host in hosts {
             let value = HeaderValue::from_str(host).unwrap();
             request.headers_mut().append(header::HOST, value);
         }
-        request
+        request.into_parts().0
     }
 
     #[test]

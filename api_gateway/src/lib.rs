@@ -9,6 +9,7 @@ mod client_address;
 mod cors;
 mod forward;
 mod front;
+mod gateway;
 mod pages;
 mod path;
 mod pipeline;
@@ -20,8 +21,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use auth::{AccessRules, AccessVerifier, HopSigner};
-use axum::Router;
-use service_kit::{Access, App, Check, Context, Need, Profile, Routes, ServiceSpec, StartError};
+use service_kit::{
+    Access, App, Check, Context, Interface, Need, Observer, Profile, ServiceSpec, StartError,
+};
 
 pub use catalog::{Catalog, CatalogError, Class, Route, Service, catalog};
 
@@ -29,13 +31,16 @@ use crate::api_keys::ApiKeys;
 use crate::authenticate::{Authenticator, KEYS_PATH, PublishedKeys};
 use crate::client_address::Proxies;
 use crate::cors::Cors;
+use crate::gateway::{Front, Gateway};
 use crate::pages::{OWN, Pages};
-use crate::pipeline::{Gateway, handle};
+use crate::pipeline::Pipeline;
 use crate::revocations::Follower;
 use crate::routes::{Entry, Table, Target};
 use crate::upstream::Upstreams;
 
 const CONFIG: &str = include_str!("../config.default.toml");
+/// How often idle connections to services are looked through.
+const REAP: std::time::Duration = std::time::Duration::from_secs(2);
 /// Most signed identities kept for use again.
 const SIGNED_CAPACITY: u64 = 10_000;
 
@@ -88,7 +93,7 @@ async fn build(context: Context) -> Result<App, StartError> {
         async move { followed.now() }
     }));
     let origins: Vec<String> = settings.get("cors.origins")?;
-    let gateway = Gateway {
+    let pipeline = Pipeline {
         table: table(catalog)?,
         authenticator: Authenticator {
             verifier,
@@ -104,15 +109,29 @@ async fn build(context: Context) -> Result<App, StartError> {
         cors: Cors::new(&origins).map_err(StartError::Other)?,
         pages: Pages::new(&context, checks.clone()),
         max_body: settings.get("http.max_body_bytes")?,
+        upstreams: Arc::clone(&upstreams),
+    };
+    let front = Front {
+        pipeline,
+        observer: Observer::new(&context)?,
         seconds: metrics.seconds(
             "interline_gateway_seconds",
             "Seconds until the answer's header, by catalogue route, class and status.",
             &["route", "class", "status"],
         )?,
-        upstreams,
     };
+    let shutdown = context.shutdown.clone();
+    context.tasks.spawn(async move {
+        let reaping = async {
+            loop {
+                tokio::time::sleep(REAP).await;
+                upstreams.reap();
+            }
+        };
+        shutdown.run_until_cancelled(reaping).await;
+    });
     Ok(App {
-        routes: Routes::unguarded(Router::new().fallback(handle).with_state(Arc::new(gateway))),
+        interface: Interface::Own(Arc::new(Gateway(Arc::new(front)))),
         checks,
     })
 }

@@ -4,9 +4,9 @@
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::IntoResponse as _;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_engine::Outgoing;
 use service_kit::error::codes;
 use service_kit::{ApiError, Check, Context, Profile, health_of};
 use telemetry::Metrics;
@@ -110,7 +110,7 @@ impl Pages {
         page: Page,
         path: &str,
         headers: &HeaderMap,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<Response<Outgoing>, ApiError> {
         let file = path.rsplit('/').next().unwrap_or_default();
         let not_found = || ApiError::new(&codes::NOT_FOUND);
         Ok(match page {
@@ -143,10 +143,17 @@ impl Pages {
                 document(headers, kind, served.bytes.into_owned())
             }
             Page::OpenApi => document(headers, "application/json", OPENAPI),
-            Page::Live => health_of(self.service, &[]).await.into_response(),
-            Page::Ready => health_of(self.service, &self.checks).await.into_response(),
+            Page::Live => health_of(self.service, &[])
+                .await
+                .into_response()
+                .map(Outgoing::stream),
+            Page::Ready => health_of(self.service, &self.checks)
+                .await
+                .into_response()
+                .map(Outgoing::stream),
             Page::Metrics => {
-                let mut response = Response::new(Body::from(self.metrics.render()));
+                let mut response =
+                    Response::new(Outgoing::from(bytes::Bytes::from(self.metrics.render())));
                 let fields = response.headers_mut();
                 let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 fields.insert(header::CONTENT_TYPE, kind);
@@ -175,7 +182,11 @@ impl Pages {
 const HTML: &str = "text/html; charset=utf-8";
 
 /// A document that browsers keep and ask about again: 304 where it has not changed.
-fn document(headers: &HeaderMap, kind: &'static str, body: impl Into<bytes::Bytes>) -> Response {
+fn document(
+    headers: &HeaderMap,
+    kind: &'static str,
+    body: impl Into<bytes::Bytes>,
+) -> Response<Outgoing> {
     let body = body.into();
     let mut hasher = DefaultHasher::new();
     hasher.write(&body);
@@ -188,11 +199,11 @@ fn document(headers: &HeaderMap, kind: &'static str, body: impl Into<bytes::Byte
                 .any(|one| one.trim().trim_start_matches("W/") == tag)
     };
     let unchanged = headers.get_all(header::IF_NONE_MATCH).iter().any(matches);
-    let mut response = if unchanged {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        Response::new(Body::from(body))
-    };
+    let mut response = Response::new(Outgoing::from(body));
+    if unchanged {
+        *response.body_mut() = Outgoing::Empty;
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     fields.insert(header::CACHE_CONTROL, REVALIDATE);
@@ -202,7 +213,7 @@ fn document(headers: &HeaderMap, kind: &'static str, body: impl Into<bytes::Byte
     response
 }
 
-fn policy(response: &mut Response, policy: HeaderValue) {
+fn policy(response: &mut Response<Outgoing>, policy: HeaderValue) {
     response
         .headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -1,18 +1,19 @@
-//! The life of a request in the gateway. [`phases`] is the order of everything that happens to it, and
-//! the only place where that order stands. The kit's outer layers have already given it its ids, its
-//! deadline and a log line; they turn an [`ApiError`] into the envelope or `problem+json`.
+//! The life of a request in the gateway. [`Pipeline::phases`] is the order of everything that happens
+//! to it, and the only place where that order stands. `gateway.rs` has already given it its ids and its
+//! deadline, and turns an [`ApiError`] into the envelope or `problem+json`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::{HopSigner, Identity};
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, header};
+use http_body_util::Limited;
+use http_engine::{Incoming, Outgoing, Peer};
 use moka::sync::Cache;
 use service_kit::error::codes;
-use service_kit::{ApiError, Cx, Need, TakenRoute};
-use telemetry::HistogramVec;
+use service_kit::{ApiError, Cx, Need};
 use tokio::time::Instant;
 use travel_types::Clock;
 use travel_types::jiff::{SignedDuration, Timestamp};
@@ -44,8 +45,8 @@ impl Signed {
     }
 }
 
-/// The running gateway.
-pub(crate) struct Gateway {
+/// Everything that decides about requests.
+pub(crate) struct Pipeline {
     pub(crate) table: Table,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) authenticator: Authenticator,
@@ -57,101 +58,74 @@ pub(crate) struct Gateway {
     pub(crate) cors: Cors,
     pub(crate) pages: Pages,
     pub(crate) max_body: usize,
-    pub(crate) seconds: HistogramVec,
 }
 
 /// What is known of a request when its answer is dressed and counted.
 #[derive(Default)]
-struct Seen {
-    entry: Option<Arc<Entry>>,
-    authenticated: bool,
+pub(crate) struct Seen {
+    pub(crate) entry: Option<Arc<Entry>>,
+    pub(crate) authenticated: bool,
     /// What is left of the credential's rate.
-    limits: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) limits: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Answers a request.
-pub(crate) async fn handle(
-    State(gateway): State<Arc<Gateway>>,
-    cx: Cx,
-    request: Request,
-) -> Response {
-    let started = Instant::now();
-    let origin = gateway.cors.admitted(request.headers());
-    let mut seen = Seen::default();
-    let outcome = phases(&gateway, &cx, request, started, &mut seen).await;
-    let status = match &outcome {
-        Ok(response) => response.status(),
-        Err(error) => error.status(),
-    };
-    let (label, class) = seen.entry.as_ref().map_or(("(none)", "(none)"), |entry| {
-        (entry.label.as_str(), entry.class.as_str())
-    });
-    gateway
-        .seconds
-        .with_label_values(&[label, class, status.as_str()])
-        .observe(started.elapsed().as_secs_f64());
-    let mut fields = gateway.cors.fields(origin);
-    fields.append(&mut seen.limits);
-    let taken = TakenRoute(match label.split_once(' ') {
-        Some((_, template)) => template.to_owned(),
-        None => label.to_owned(),
-    });
-    let mut response = dress(outcome, fields, seen.authenticated);
-    response.extensions_mut().insert(taken);
-    response
-}
-
-/// THE order of phases.
-async fn phases(
-    gateway: &Gateway,
-    cx: &Cx,
-    request: Request,
-    started: Instant,
-    seen: &mut Seen,
-) -> Result<Response, ApiError> {
-    // Tunnelling and reflecting methods have targets of their own kind: refuse them before reading one.
-    front::check_method(request.method())?;
-    // Decoded once, before any decision: what is authorised must be what the service gets.
-    let path = path::canonical(request.uri()).map_err(|_| ApiError::new(&codes::AMBIGUOUS_PATH))?;
-    // Of two hosts or two credentials another reader might take the other one.
-    front::check_host_and_credentials(&request)?;
-    // Browsers send no credentials with a preflight, so it is answered before they are asked for.
-    if let Some(answer) = gateway.cors.preflight(&request) {
-        return Ok(answer);
-    }
-    // Refusing a body must cost less than sending it: before any cryptography.
-    let request = front::bound_body(request, gateway.max_body)?;
-    // Only a look: whether credentials are needed depends on it, but 404 and 405 wait until they are shown.
-    let found = gateway.table.find(request.method(), &path);
-    // Who is calling; everything below /api/ that is not declared public wants to know.
-    let caller = if needs_credentials(&found, &path) {
-        let caller = gateway.authenticator.caller(request.headers(), cx).await?;
-        if let Some(standing) = caller.standing {
-            seen.limits = standing.fields();
+impl Pipeline {
+    /// THE order of phases.
+    pub(crate) async fn phases(
+        &self,
+        cx: &Cx,
+        request: &Parts,
+        body: Incoming,
+        peer: Peer,
+        started: Instant,
+        seen: &mut Seen,
+    ) -> Result<Response<Outgoing>, ApiError> {
+        // Tunnelling and reflecting methods have targets of their own kind: refuse them before reading one.
+        front::check_method(&request.method)?;
+        // Decoded once, before any decision: what is authorised must be what the service gets.
+        let path =
+            path::canonical(&request.uri).map_err(|_| ApiError::new(&codes::AMBIGUOUS_PATH))?;
+        // Of two hosts or two credentials another reader might take the other one.
+        front::check_host_and_credentials(request)?;
+        // Browsers send no credentials with a preflight, so it is answered before they are asked for.
+        if let Some(answer) = self.cors.preflight(request) {
+            return Ok(answer);
         }
-        caller.identity
-    } else {
-        Identity::anonymous()
-    };
-    seen.authenticated = !caller.is_anonymous();
-    // Now the caller may learn what does not exist.
-    let entry = existing(found)?;
-    seen.entry = Some(Arc::clone(&entry));
-    // What the credentials do not allow never reaches a service.
-    entry.need.admit(&caller)?;
-    // The gateway's own pages end here; everything else goes to the service of its catalogue row.
-    match entry.target {
-        Target::Page(page) => gateway.pages.answer(page, &path, request.headers()).await,
-        Target::Upstream(service) => {
-            let passage = Passage {
-                service,
-                path,
-                caller,
-                entry: Arc::clone(&entry),
-                // The route's own bound or what the caller still waits, whichever is sooner.
-                deadline: cx.deadline.0.min(started + entry.deadline),
-            };
-            gateway.proxy(cx, request, passage).await
+        // Refusing a body must cost less than sending it: before any cryptography.
+        let body = front::bound_body(&request.headers, body, self.max_body)?;
+        // Only a look: whether credentials are needed depends on it, but 404 and 405 wait until they are shown.
+        let found = self.table.find(&request.method, &path);
+        // Who is calling; everything below /api/ that is not declared public wants to know.
+        let caller = if needs_credentials(&found, &path) {
+            let caller = self.authenticator.caller(&request.headers, cx).await?;
+            if let Some(standing) = caller.standing {
+                seen.limits = standing.fields();
+            }
+            caller.identity
+        } else {
+            Identity::anonymous()
+        };
+        seen.authenticated = !caller.is_anonymous();
+        // Now the caller may learn what does not exist.
+        let entry = existing(found)?;
+        seen.entry = Some(Arc::clone(&entry));
+        // What the credentials do not allow never reaches a service.
+        entry.need.admit(&caller)?;
+        // The gateway's own pages end here; everything else goes to the service of its catalogue row.
+        match entry.target {
+            Target::Page(page) => self.pages.answer(page, &path, &request.headers).await,
+            Target::Upstream(service) => {
+                let passage = Passage {
+                    service,
+                    path,
+                    caller,
+                    client: self.proxies.client(peer.address.ip(), &request.headers),
+                    // The route's own bound or what the caller still waits, whichever is sooner.
+                    deadline: cx.deadline.0.min(started + entry.deadline),
+                    entry,
+                };
+                self.proxy(cx, request, body, passage).await
+            }
         }
     }
 }
@@ -178,25 +152,26 @@ struct Passage {
     service: usize,
     path: String,
     caller: Identity,
+    client: IpAddr,
     entry: Arc<Entry>,
     deadline: Instant,
 }
 
-impl Gateway {
+impl Pipeline {
     async fn proxy(
         &self,
         cx: &Cx,
-        request: Request,
+        request: &Parts,
+        body: Limited<Incoming>,
         passage: Passage,
-    ) -> Result<Response, ApiError> {
+    ) -> Result<Response<Outgoing>, ApiError> {
         let internal = |cause: String| ApiError::new(&codes::INTERNAL_ERROR).because(cause);
         let upstream = self
             .upstreams
             .services()
             .get(passage.service)
             .ok_or_else(|| internal("a route leads to no upstream".to_owned()))?;
-        let (parts, body) = request.into_parts();
-        let target = match parts.uri.query() {
+        let target = match request.uri.query() {
             Some(query) => format!("{}?{query}", passage.path),
             None => passage.path,
         };
@@ -205,13 +180,13 @@ impl Gateway {
             identity: self.identity(passage.caller, passage.service, &upstream.name)?,
             left: passage.deadline.saturating_duration_since(Instant::now()),
             passes: &passage.entry.passes,
-            client: self.proxies.client(&parts),
+            client: Some(passage.client),
             correlation: &cx.correlation,
         };
-        let outgoing = forward::request(&parts, body, statement);
+        let outgoing = forward::request(request, target, statement);
         let sent = self
             .upstreams
-            .send(upstream, outgoing, target, passage.deadline);
+            .send(upstream, &outgoing, body, passage.deadline);
         let answered = sent.await;
         let class = passage.entry.class;
         let mut response = answered.map_err(|failure| failure.answer(class == Class::Write))?;
@@ -247,60 +222,5 @@ impl Gateway {
         };
         self.signed.insert(key, signed);
         Ok(value)
-    }
-}
-
-/// What every answer carries, whoever made it (API §1, security headers).
-const SECURITY: [(HeaderName, HeaderValue); 4] = [
-    (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
-    (
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    ),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-    ),
-];
-
-/// Puts the common fields on an answer or on the error that will become one.
-fn dress(
-    outcome: Result<Response, ApiError>,
-    cors: Vec<(HeaderName, HeaderValue)>,
-    authenticated: bool,
-) -> Response {
-    match outcome {
-        Err(error) => SECURITY
-            .into_iter()
-            .chain(cors)
-            .fold(error, |error, (name, value)| error.header(name, value))
-            .into_response(),
-        Ok(mut response) => {
-            let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
-            let headers = response.headers_mut();
-            for (name, value) in SECURITY {
-                // A page brings a policy of its own.
-                headers.entry(name).or_insert(value);
-            }
-            for (name, value) in cors {
-                headers.append(name, value);
-            }
-            if authenticated {
-                headers
-                    .entry(header::CACHE_CONTROL)
-                    .or_insert(HeaderValue::from_static("private, no-store"));
-            }
-            if unauthorized {
-                // RFC 9110 §15.5.2: every 401 says how to do better.
-                headers
-                    .entry(header::WWW_AUTHENTICATE)
-                    .or_insert(HeaderValue::from_static("Bearer"));
-            }
-            response
-        }
     }
 }

@@ -33,6 +33,15 @@ pub(crate) struct Entry {
     pub(crate) passes: Vec<HeaderName>,
 }
 
+impl Entry {
+    /// The pattern alone.
+    pub(crate) fn path(&self) -> &str {
+        self.label
+            .split_once(' ')
+            .map_or(&self.label, |(_, path)| path)
+    }
+}
+
 /// What a look-up found.
 #[derive(Clone, Debug)]
 pub(crate) enum Found {

@@ -1,37 +1,33 @@
-//! The services behind the gateway: one connection pool for all, bodies streamed both ways, one
-//! deadline over the whole exchange. Dropping the future or the answer's body (the client went away)
-//! drops the request to the service.
+//! The services behind the gateway: connections kept by each, bodies streamed both ways, one deadline
+//! over the whole exchange. Dropping the future or the answer's body (the client went away) drops the
+//! request to the service.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::Request;
-use axum::response::Response;
 use bytes::Bytes;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::{Frame, Incoming, SizeHint};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery};
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt as _, Empty, Full, Limited};
+use http_engine::{BoxError, Endpoint, Outgoing, PoolLimits, SendError};
 use service_kit::error::codes;
 use service_kit::{ApiError, StartError};
 use settings::Settings;
 use telemetry::{IntCounterVec, Metrics};
-use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use crate::catalog::Catalog;
 use crate::front::was_too_large;
 
 /// After this long a refused client may find the service back.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// A question of the gateway's own that takes longer has failed, whatever its asker allows.
+const OWN_LIMIT: Duration = Duration::from_secs(30);
 
 /// All services behind the gateway.
 pub(crate) struct Upstreams {
-    client: Client<HttpConnector, Body>,
     services: Vec<Upstream>,
     failures: IntCounterVec,
 }
@@ -43,7 +39,7 @@ pub(crate) struct Upstream {
     pub(crate) name: String,
     /// Whether the gateway is not ready without it.
     pub(crate) required: bool,
-    authority: Authority,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Upstreams {
@@ -57,16 +53,11 @@ impl Upstreams {
         metrics: &Metrics,
     ) -> Result<Self, StartError> {
         let millis = |key| settings.get(key).map(Duration::from_millis);
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(millis("upstream.connect_ms")?));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(millis("upstream.idle_ms")?)
-            .pool_max_idle_per_host(settings.get("upstream.max_idle")?)
-            .retry_canceled_requests(true)
-            .build(connector);
+        let limits = PoolLimits {
+            connect: millis("upstream.connect_ms")?,
+            idle: millis("upstream.idle_ms")?,
+            most_idle: settings.get("upstream.max_idle")?,
+        };
         let services = catalog
             .upstreams()
             .map(|service| {
@@ -80,12 +71,11 @@ impl Upstreams {
                 Ok(Upstream {
                     name: service.name.clone(),
                     required: service.required,
-                    authority,
+                    endpoint: Endpoint::new(authority, limits.clone()),
                 })
             })
             .collect::<Result<_, StartError>>()?;
         Ok(Self {
-            client,
             services,
             failures: metrics.counter(
                 "interline_gateway_upstream_failures_total",
@@ -100,50 +90,45 @@ impl Upstreams {
         &self.services
     }
 
+    /// Closes connections that nobody used for a while.
+    pub(crate) fn reap(&self) {
+        for service in &self.services {
+            service.endpoint.reap();
+        }
+    }
+
     /// Sends a request on; the answer's body is bounded by the same deadline.
     ///
     /// # Errors
     /// [`Failure`] says how far it came.
-    pub(crate) async fn send(
+    pub(crate) async fn send<B>(
         &self,
         upstream: &Upstream,
-        mut request: Request,
-        target: PathAndQuery,
+        request: &Parts,
+        body: B,
         deadline: Instant,
-    ) -> Result<Response, Failure> {
-        *request.uri_mut() = upstream.uri(target);
-        // Hyper repeats by itself what it never began to write to a connection from the pool. Beyond
-        // that only what is safe by its method and can be made again is repeated, once.
-        let repeatable = matches!(*request.method(), Method::GET | Method::HEAD)
-            && hyper::body::Body::is_end_stream(request.body());
-        let again = repeatable.then(|| bodiless(&request));
-        let exchange = async {
-            match (self.client.request(request).await, again) {
-                (Err(error), Some(again)) if error.is_connect() || was_closed(&error) => {
-                    self.client.request(again).await
-                }
-                (result, _) => result,
-            }
-        };
-        let failure = match timeout_at(deadline, exchange).await {
-            Ok(Ok(answer)) => {
-                let (parts, body) = answer.into_parts();
-                let mut response = Response::new(Body::new(Expiring::new(body, deadline)));
-                *response.status_mut() = parts.status;
-                *response.headers_mut() = parts.headers;
-                return Ok(response);
-            }
-            Ok(Err(error)) if was_too_large(&error) => return Err(Failure::TooLarge),
-            Ok(Err(error)) if error.is_connect() => {
-                Failure::Unreachable(chain(&upstream.name, &error))
-            }
-            Ok(Err(error)) => Failure::BrokenOff(chain(&upstream.name, &error)),
-            Err(_) => Failure::Late(format!("{} did not answer in time", upstream.name)),
-        };
-        self.failures
-            .with_label_values(&[upstream.name.as_str(), failure.reason()])
-            .inc();
-        Err(failure)
+    ) -> Result<Response<Outgoing>, Failure>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let endpoint = &upstream.endpoint;
+        // What is safe by its method and can be made again is repeated, once; and what never left.
+        let bodiless = body.is_end_stream();
+        let safe = bodiless && matches!(request.method, Method::GET | Method::HEAD);
+        let mut answered = endpoint.send(request, body, deadline).await;
+        if let Err(error) = &answered
+            && (may_repeat(error, bodiless) || safe && is_lost(error))
+        {
+            answered = endpoint.send(request, Empty::new(), deadline).await;
+        }
+        answered.map_err(|error| {
+            let failure = Failure::of(error, &upstream.name);
+            self.failures
+                .with_label_values(&[upstream.name.as_str(), failure.reason()])
+                .inc();
+            failure
+        })
     }
 
     /// Reads a small document of a service's own.
@@ -158,40 +143,37 @@ impl Upstreams {
         most: usize,
     ) -> Result<Vec<u8>, String> {
         let answer = async {
-            let response = self.get(service, path).await?;
-            if response.status() != StatusCode::OK {
-                return Err(format!("{path} answers {}", response.status().as_u16()));
+            let (status, body) = self.get(service, path, most).await?;
+            if status != StatusCode::OK {
+                return Err(format!("{path} answers {}", status.as_u16()));
             }
-            collected(response, most)
-                .await
-                .map_err(|error| format!("{path}: {error}"))
+            Ok(body)
         };
         timeout(limit, answer)
             .await
             .map_err(|_| format!("{path}: no answer in time"))?
     }
 
-    /// Asks a service something of the gateway's own. The target has no authority yet.
+    /// Asks a service something of the gateway's own.
     ///
     /// # Errors
     /// Says what happened, in words for the log.
     pub(crate) async fn ask(
         &self,
         service: usize,
-        mut request: Request,
+        request: Request<Bytes>,
         most: usize,
     ) -> Result<(StatusCode, Vec<u8>), String> {
         let upstream = self.services.get(service).ok_or("no such service")?;
-        let target = request.uri().path_and_query().cloned();
-        *request.uri_mut() = upstream.uri(target.ok_or("no target")?);
-        let answered = self.client.request(request).await;
-        let response = answered.map_err(|error| chain(&upstream.name, &error))?;
+        let (parts, body) = request.into_parts();
+        let body = Full::new(body);
+        let deadline = Instant::now() + OWN_LIMIT;
+        let answered = self.send(upstream, &parts, body, deadline).await;
+        let response = answered.map_err(Failure::into_words)?;
         let status = response.status();
-        let body = collected(response, most).await;
-        Ok((
-            status,
-            body.map_err(|error| format!("{}: {error}", upstream.name))?,
-        ))
+        let body = Limited::new(response.into_body(), most).collect().await;
+        let body = body.map_err(|error| format!("{}: {error}", upstream.name))?;
+        Ok((status, body.to_bytes().to_vec()))
     }
 
     /// Whether a service says that it is ready.
@@ -199,34 +181,43 @@ impl Upstreams {
     /// # Errors
     /// Says what is wrong, in words for operators.
     pub(crate) async fn probe(&self, service: usize) -> Result<(), String> {
-        match self.get(service, "/health/ready").await {
-            Ok(response) if response.status().is_success() => Ok(()),
+        match self.get(service, "/health/ready", LARGEST_HEALTH).await {
+            Ok((status, _)) if status.is_success() => Ok(()),
             Ok(_) => Err("is not ready".to_owned()),
             Err(_) => Err("cannot be reached".to_owned()),
         }
     }
 
-    async fn get(&self, service: usize, path: &str) -> Result<http::Response<Incoming>, String> {
-        let upstream = self.services.get(service).ok_or("no such service")?;
+    async fn get(
+        &self,
+        service: usize,
+        path: &str,
+        most: usize,
+    ) -> Result<(StatusCode, Vec<u8>), String> {
         let target = PathAndQuery::try_from(path).map_err(|error| error.to_string())?;
-        let mut request = Request::new(Body::empty());
-        *request.uri_mut() = upstream.uri(target);
-        self.client
-            .request(request)
-            .await
-            .map_err(|error| chain(&upstream.name, &error))
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = Uri::from(target);
+        self.ask(service, request, most).await
     }
 }
 
-impl Upstream {
-    fn uri(&self, target: PathAndQuery) -> Uri {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(target);
-        // A URI of all three parts is always valid; the default is refused when it is connected to.
-        Uri::from_parts(parts).unwrap_or_default()
-    }
+const LARGEST_HEALTH: usize = 64 * 1024;
+
+/// Whether nothing of a request had left, so that any can be sent again: a connection from the pool was
+/// closed as it was taken out.
+fn may_repeat(error: &SendError, bodiless: bool) -> bool {
+    matches!(
+        error,
+        SendError::Closed {
+            unsent: true,
+            stale: true
+        }
+    ) && bodiless
+}
+
+/// Whether the service is not there, or closed the connection instead of answering.
+fn is_lost(error: &SendError) -> bool {
+    matches!(error, SendError::Unreachable(_) | SendError::Closed { .. })
 }
 
 /// Why a service gave no answer. The texts are for the log.
@@ -234,6 +225,8 @@ impl Upstream {
 pub(crate) enum Failure {
     /// The client's body turned out larger than allowed.
     TooLarge,
+    /// The client's body was malformed or broke off.
+    BadBody(String),
     /// Nothing was sent.
     Unreachable(String),
     /// The connection broke, or what came is not HTTP.
@@ -243,10 +236,34 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    fn of(error: SendError, service: &str) -> Self {
+        let words = format!("{service}: {error}");
+        match error {
+            SendError::Unreachable(_) | SendError::Closed { unsent: true, .. } => {
+                Self::Unreachable(words)
+            }
+            SendError::Closed { .. } | SendError::Malformed(_) => Self::BrokenOff(words),
+            SendError::Late => Self::Late(words),
+            SendError::Body(cause) if was_too_large(&*cause) => Self::TooLarge,
+            SendError::Body(_) => Self::BadBody(words),
+        }
+    }
+
+    fn into_words(self) -> String {
+        match self {
+            Self::TooLarge => "the body is too large".to_owned(),
+            Self::BadBody(words)
+            | Self::Unreachable(words)
+            | Self::BrokenOff(words)
+            | Self::Late(words) => words,
+        }
+    }
+
     /// The label in metrics.
     fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge => "too_large",
+            Self::BadBody(_) => "bad_body",
             Self::Unreachable(_) => "unreachable",
             Self::BrokenOff(_) => "broken_off",
             Self::Late(_) => "deadline",
@@ -259,6 +276,8 @@ impl Failure {
         let unavailable = ApiError::new(&codes::SERVICE_UNAVAILABLE).retry_after(RETRY_AFTER);
         let (error, unknown) = match self {
             Self::TooLarge => (ApiError::new(&codes::BODY_TOO_LARGE), false),
+            // Services act on whole bodies only.
+            Self::BadBody(cause) => (ApiError::new(&codes::BAD_REQUEST).because(cause), false),
             Self::Unreachable(cause) => (unavailable.because(cause), false),
             Self::BrokenOff(cause) => (unavailable.because(cause), true),
             Self::Late(cause) => (
@@ -274,108 +293,15 @@ impl Failure {
     }
 }
 
-/// A small body, whole.
-async fn collected(response: http::Response<Incoming>, most: usize) -> Result<Vec<u8>, String> {
-    let body = Limited::new(response.into_body(), most).collect().await;
-    body.map(|body| body.to_bytes().to_vec())
-        .map_err(|error| error.to_string())
-}
-
 /// Host and port of a plain `http://host:port`.
-fn authority(url: &str) -> Option<Authority> {
+fn authority(url: &str) -> Option<String> {
     let text = url.strip_prefix("http://")?;
     let text = text.strip_suffix('/').unwrap_or(text);
     let authority: Authority = text.parse().ok()?;
-    (!text.contains('@') && !authority.host().is_empty()).then_some(authority)
-}
-
-fn bodiless(request: &Request) -> Request {
-    let mut copy = Request::new(Body::empty());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy
-}
-
-/// Whether the service closed the connection instead of answering, as it does with one that was idle.
-fn was_closed(error: &Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<hyper::Error>()
-            && (error.is_incomplete_message() || error.is_canceled() || error.is_closed())
-        {
-            return true;
-        }
-        if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
-            return matches!(error.kind(), ConnectionReset | BrokenPipe);
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// An error with its causes, for the log.
-fn chain(service: &str, error: &dyn std::error::Error) -> String {
-    let mut text = format!("{service}: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-/// An answer's body that breaks off when the deadline is over. Trailers are left behind: they would
-/// be header fields that no list was held against.
-struct Expiring {
-    body: Incoming,
-    over: Pin<Box<Sleep>>,
-}
-
-impl Expiring {
-    fn new(body: Incoming, deadline: Instant) -> Self {
-        Self {
-            body,
-            over: Box::pin(sleep_until(deadline)),
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-enum BrokenOff {
-    #[error("the deadline passed while the answer was being sent")]
-    Deadline,
-    #[error(transparent)]
-    Upstream(#[from] hyper::Error),
-}
-
-impl hyper::body::Body for Expiring {
-    type Data = Bytes;
-    type Error = BrokenOff;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            return Poll::Ready(match frame.transpose()? {
-                Some(frame) if frame.is_data() => Some(Ok(frame)),
-                _ => None,
-            });
-        }
-        ready!(self.over.as_mut().poll(cx));
-        Poll::Ready(Some(Err(BrokenOff::Deadline)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    let plain = !text.contains('@') && !authority.host().is_empty();
+    // RFC 9110 §4.2.1: without one it is 80.
+    let port = authority.port_u16().unwrap_or(80);
+    plain.then(|| format!("{}:{port}", authority.host()))
 }
 
 #[cfg(test)]

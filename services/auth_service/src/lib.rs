@@ -247,7 +247,7 @@ async fn build(context: Context) -> Result<App, StartError> {
         async move { cache.ping().await.map_err(|error| error.to_string()) }
     });
     Ok(App {
-        routes: routes::routes().with_state(auth),
+        interface: routes::routes().with_state(auth).into(),
         checks: vec![store, counters.optional()],
     })
 }

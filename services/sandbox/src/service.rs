@@ -44,7 +44,7 @@ async fn build(context: Context) -> Result<App, service_kit::StartError> {
         .await
         .map_err(|error| service_kit::StartError::Other(format!("sandbox: {error}")))?;
     Ok(App {
-        routes: Routes::unguarded(router),
+        interface: Routes::unguarded(router).into(),
         checks: Vec::new(),
     })
 }

@@ -13,7 +13,7 @@ const MAX_TARGET: usize = 16 * 1024;
 /// The longest method. Registered ones have at most 17 letters.
 const MAX_METHOD: usize = 32;
 /// The most header fields: beyond it, 431.
-const MAX_FIELDS: usize = 100;
+pub(crate) const MAX_FIELDS: usize = 100;
 
 /// Why a request is refused before anybody sees it. The connection is closed after the answer: where
 /// the next request begins is not certain any more.
@@ -85,7 +85,7 @@ pub(crate) fn take(buffer: &mut BytesMut, scanned: &mut usize) -> Result<Option<
 }
 
 /// Where the head ends: behind the first empty line. Every line must end in CRLF.
-fn end(buffer: &[u8], scanned: usize) -> Result<Option<usize>, Refusal> {
+pub(crate) fn end(buffer: &[u8], scanned: usize) -> Result<Option<usize>, Refusal> {
     let from = scanned.saturating_sub(1);
     let rest = buffer.get(from..).unwrap_or_default();
     for at in memchr::memchr_iter(b'\n', rest) {
@@ -165,9 +165,9 @@ fn parse(text: &Bytes) -> Result<Head, Refusal> {
 }
 
 /// Lines without their CRLF, and where they begin.
-struct Lines<'t> {
-    text: &'t [u8],
-    at: usize,
+pub(crate) struct Lines<'t> {
+    pub(crate) text: &'t [u8],
+    pub(crate) at: usize,
 }
 
 impl<'t> Iterator for Lines<'t> {
@@ -250,7 +250,11 @@ fn has_scheme(target: &[u8]) -> bool {
     begins(b"http://") || begins(b"https://")
 }
 
-fn field(text: &Bytes, at: usize, line: &[u8]) -> Result<(HeaderName, HeaderValue), Refusal> {
+pub(crate) fn field(
+    text: &Bytes,
+    at: usize,
+    line: &[u8],
+) -> Result<(HeaderName, HeaderValue), Refusal> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(Refusal::bad("a header field is folded"));
     }
@@ -366,7 +370,7 @@ impl Fields {
 }
 
 /// One number of plain digits (RFC 9110 §8.6), without leading zeros, which others read as octal.
-fn length(text: &[u8]) -> Result<u64, Refusal> {
+pub(crate) fn length(text: &[u8]) -> Result<u64, Refusal> {
     let plain = match text {
         [b'0'] => true,
         [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),

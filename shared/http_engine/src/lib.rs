@@ -4,16 +4,20 @@
 //! HTTP/1.1 is read by our own code, because smuggling lives from what readers forgive, and because
 //! this is the gateway's hot path. HTTP/2 is hyper's, behind the same [`Service`].
 
+mod answer;
 mod body;
 mod chunked;
 mod connection;
 mod deadline;
 mod encode;
+mod endpoint;
 mod head;
 mod io;
 mod limits;
+mod link;
 mod listener;
 mod registry;
+mod tunnel;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -22,9 +26,11 @@ use http::{Request, Response};
 
 pub use body::{BodyError, BoxError, Incoming, Outgoing, Takeover};
 pub use encode::{WrittenFields, push_number};
+pub use endpoint::{Endpoint, PoolLimits};
 pub use head::Refusal;
 pub use io::Io;
 pub use limits::Limits;
+pub use link::SendError;
 pub use listener::{bind, run};
 
 /// Who is at the other end of a connection.

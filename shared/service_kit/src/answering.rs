@@ -4,7 +4,6 @@ use std::pin::Pin;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use http::{Request, Response};
 use http_engine::{Incoming, Outgoing, Peer, Refusal, Service};
 use telemetry::Correlation;
@@ -29,11 +28,9 @@ impl Service for Answering {
     fn call(
         &self,
         request: Request<Incoming>,
-        peer: Peer,
+        _: Peer,
     ) -> Pin<Box<dyn Future<Output = Response<Outgoing>> + Send>> {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer.address));
-        let answered = self.router.clone().oneshot(request);
+        let answered = self.router.clone().oneshot(request.map(Body::new));
         Box::pin(async move {
             let Ok(response) = answered.await;
             response.map(Outgoing::stream)
@@ -48,7 +45,7 @@ impl Service for Answering {
 }
 
 /// The error that says why a message was no request.
-pub(crate) fn refused(refusal: Refusal) -> ApiError {
+pub fn refused(refusal: Refusal) -> ApiError {
     let code = code(refusal.status.as_u16());
     ApiError::new(code).message(format!(
         "The request was refused: {}. {}",

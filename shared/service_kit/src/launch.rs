@@ -11,7 +11,7 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use http_engine::{Limits, run};
+use http_engine::{Limits, Service, run};
 use settings::{Settings, SettingsError};
 use storage::StoreError;
 use telemetry::{Metrics, MetricsError};
@@ -25,9 +25,9 @@ use travel_types::Clock;
 use crate::access::admit;
 use crate::answering::Answering;
 use crate::error::{ApiError, codes};
-use crate::health::health_of;
+use crate::health::{Check, health_of};
 use crate::observe::{Observer, after_panic, observe};
-use crate::{Access, App, Context, Profile, ServiceSpec};
+use crate::{Access, Context, Interface, Profile, Routes, ServiceSpec};
 
 /// Why a service cannot start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -129,8 +129,13 @@ pub async fn start(
         Access::Anyone => None,
     };
     let app = (spec.build)(context.clone()).await?;
-    let router = assemble(spec, app, &context, verifier)?;
-    let service = Arc::new(Answering::new(router, clock.clone()));
+    let service: Arc<dyn Service> = match app.interface {
+        Interface::Routes(routes) => {
+            let router = assemble(spec, routes, app.checks, &context, verifier)?;
+            Arc::new(Answering::new(router, clock.clone()))
+        }
+        Interface::Own(service) => service,
+    };
     let limits = Limits {
         first_byte: millis(&settings, "http.first_byte_ms")?,
         header: millis(&settings, "http.header_ms")?,
@@ -172,19 +177,15 @@ fn profile(settings: &Settings) -> Result<Profile, StartError> {
 /// Puts the kit's routes and layers around a service's own.
 fn assemble(
     spec: &ServiceSpec,
-    app: App,
+    routes: Routes,
+    checks: Vec<Check>,
     context: &Context,
     verifier: Option<HopVerifier>,
 ) -> Result<Router, StartError> {
     let settings = &context.settings;
     let metrics = context.metrics.clone();
-    let observer = Observer::new(
-        spec.name,
-        context.clock.clone(),
-        millis(settings, "http.deadline_ms")?,
-        &metrics,
-    )?;
-    let (mut router, unguarded) = app.routes.into_parts();
+    let observer = Observer::new(context)?;
+    let (mut router, unguarded) = routes.into_parts();
     if unguarded && spec.access == Access::Gateway {
         return Err(StartError::Other(format!(
             "{} has routes that do not say who may call them: add them with Routes::route",
@@ -193,7 +194,6 @@ fn assemble(
     }
     if let Some(verifier) = verifier {
         let (name, openapi) = (spec.name, spec.openapi);
-        let checks = app.checks.clone();
         let live = move || async move { health_of(name, &[]).await };
         let ready = move || {
             let checks = checks.clone();
@@ -212,7 +212,7 @@ fn assemble(
     Ok(router
         .layer(DefaultBodyLimit::max(settings.get("http.max_body_bytes")?))
         .layer(CatchPanicLayer::custom(
-            |panic: Box<dyn std::any::Any + Send>| after_panic(panic).into_response(),
+            |panic: Box<dyn std::any::Any + Send>| after_panic(&*panic).into_response(),
         ))
         .layer(middleware::from_fn_with_state(observer, observe)))
 }

@@ -18,6 +18,7 @@ mod program;
 mod routes;
 mod spec;
 
+pub use answering::refused;
 pub use colleagues::Colleagues;
 pub use context::{Cx, Deadline, wants_problem_json};
 pub use envelope::{Envelope, Meta};
@@ -26,11 +27,11 @@ pub use extract::{Caller, IdempotencyKeyHeader, NoBody, StrictJson};
 pub use health::{Check, Health, health_of};
 pub use http_engine::bind;
 pub use launch::{Running, StartError, start};
-pub use observe::TakenRoute;
+pub use observe::{Answered, Observer, after_panic};
 pub use params::{Params, date, one_of, place, whole};
 pub use program::{Options, exit_with, main, run_alone, shutdown_signal, start_logging};
 pub use routes::{Need, Routes};
-pub use spec::{Access, App, BoxFuture, Context, Profile, ServiceSpec};
+pub use spec::{Access, App, BoxFuture, Context, Interface, Profile, ServiceSpec};
 
 pub use utoipa_axum::routes;
 

@@ -5,50 +5,107 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::{Method, StatusCode};
-use telemetry::{Correlation, HistogramVec, Metrics, MetricsError, REQUEST_ID};
+use axum::response::Response;
+use http::{HeaderMap, Method, StatusCode};
+use telemetry::{Correlation, HistogramVec, REQUEST_ID};
 use tokio::time::Instant;
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument as _, Span, error, info, info_span};
 use travel_types::Clock;
 
 use crate::context::wants_problem_json;
 use crate::error::{ApiError, codes};
-use crate::{Cx, DEADLINE_HEADER, Deadline};
+use crate::{Context, Cx, DEADLINE_HEADER, Deadline, StartError};
 
-/// What the layer needs to know.
+/// Gives requests their context, and their log line and figures when they are answered. The layer of
+/// [`observe`] does that for routers; a service that is no router does it with this.
 #[derive(Clone)]
-pub(crate) struct Observer {
+pub struct Observer {
     service: &'static str,
     clock: Clock,
     default_deadline: Duration,
     seconds: HistogramVec,
 }
 
+/// What is known of a request when it is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// Its path as it came.
+    pub path: &'a str,
+    /// The template of the route that it took; `(none)` for none.
+    pub route: &'a str,
+    /// The answer's status.
+    pub status: StatusCode,
+    /// When it came.
+    pub started: Instant,
+}
+
 impl Observer {
-    pub(crate) fn new(
-        service: &'static str,
-        clock: Clock,
-        default_deadline: Duration,
-        metrics: &Metrics,
-    ) -> Result<Self, MetricsError> {
+    /// # Errors
+    /// [`StartError`] for a metric that is there already, or a deadline that is not configured.
+    pub fn new(context: &Context) -> Result<Self, StartError> {
         Ok(Self {
-            service,
-            clock,
-            default_deadline,
-            seconds: metrics.seconds(
+            service: context.name,
+            clock: context.clock.clone(),
+            default_deadline: Duration::from_millis(context.settings.get("http.deadline_ms")?),
+            seconds: context.metrics.seconds(
                 "interline_http_seconds",
                 "Seconds to answer a request, by route and status class.",
                 &["route", "method", "status"],
             )?,
         })
     }
-}
 
-/// The template of the route that a request took, such as `/api/v1/flights/orders/{order_id}`, on its
-/// answer. A service that routes by a table of its own says it with this; of others the kit knows it.
-#[derive(Clone, Debug)]
-pub struct TakenRoute(pub String);
+    /// The context of a request that came at this moment.
+    pub fn context(&self, headers: &HeaderMap, started: Instant) -> Cx {
+        let deadline = stated_deadline(headers)
+            .unwrap_or(self.default_deadline)
+            .min(self.default_deadline);
+        Cx {
+            correlation: Correlation::from_headers(headers),
+            deadline: Deadline(started + deadline),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// What everything that is logged of the request stands in.
+    pub fn span(&self, correlation: &Correlation) -> Span {
+        info_span!(
+            "request",
+            service = self.service,
+            request_id = correlation.request_id(),
+            trace_id = correlation.trace_id(),
+        )
+    }
+
+    /// Logs why a request failed, where that is a fault of ours.
+    pub fn failed(failure: &ApiError) {
+        if failure.status().is_server_error() {
+            error!(
+                code = failure.code(),
+                cause = failure.cause().unwrap_or_default(),
+                "request failed"
+            );
+        }
+    }
+
+    /// Counts and logs an answer.
+    pub fn answered(&self, answered: Answered<'_>) {
+        let method = method_name(answered.method);
+        let elapsed = answered.started.elapsed();
+        self.seconds
+            .with_label_values(&[answered.route, method, class(answered.status)])
+            .observe(elapsed.as_secs_f64());
+        info!(
+            method,
+            path = shown(answered.route, answered.path),
+            status = answered.status.as_u16(),
+            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+    }
+}
 
 /// A path for the log. What stands in a path can be anything that a client mistook for an id, also its
 /// password: of a template's places only those that hold an id of ours are filled in.
@@ -91,8 +148,8 @@ fn method_name(method: &Method) -> &'static str {
 }
 
 /// Milliseconds that the caller still waits, if it says so.
-fn stated_deadline(request: &Request) -> Option<Duration> {
-    let text = request.headers().get(&DEADLINE_HEADER)?.to_str().ok()?;
+fn stated_deadline(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(&DEADLINE_HEADER)?.to_str().ok()?;
     text.parse().ok().map(Duration::from_millis)
 }
 
@@ -102,59 +159,32 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let correlation = Correlation::from_headers(request.headers());
-    let deadline = stated_deadline(&request)
-        .unwrap_or(observer.default_deadline)
-        .min(observer.default_deadline);
+    let cx = observer.context(request.headers(), started);
     let problem_json = wants_problem_json(request.headers());
-    let method = method_name(request.method());
+    let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map(|matched| matched.as_str().to_owned());
-    request.extensions_mut().insert(Cx {
-        correlation: correlation.clone(),
-        deadline: Deadline(started + deadline),
-        clock: observer.clock.clone(),
-    });
-    let span = info_span!(
-        "request",
-        service = observer.service,
-        request_id = correlation.request_id(),
-        trace_id = correlation.trace_id(),
-    );
+    request.extensions_mut().insert(cx.clone());
+    let span = observer.span(&cx.correlation);
     let answer = async {
         let mut response = next.run(request).await;
-        let failure = response.extensions_mut().remove::<ApiError>();
-        let taken = response.extensions_mut().remove::<TakenRoute>();
-        if let Some(failure) = failure {
-            if response.status().is_server_error() {
-                error!(
-                    code = failure.code(),
-                    cause = failure.cause().unwrap_or_default(),
-                    "request failed"
-                );
-            }
-            response = failure.render(&correlation, &observer.clock, problem_json, &path);
+        if let Some(failure) = response.extensions_mut().remove::<ApiError>() {
+            Observer::failed(&failure);
+            response = failure.render(&cx.correlation, &observer.clock, problem_json, &path);
         }
-        if let Ok(value) = correlation.request_id().parse() {
+        if let Ok(value) = cx.correlation.request_id().parse() {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        let route = taken.map(|taken| taken.0).or(route);
-        let route = route.as_deref().unwrap_or("(none)");
-        let elapsed = started.elapsed();
-        observer
-            .seconds
-            .with_label_values(&[route, method, class(response.status())])
-            .observe(elapsed.as_secs_f64());
-        info!(
-            method,
-            path = shown(route, &path),
-            status = response.status().as_u16(),
-            elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-            "answered"
-        );
+        observer.answered(Answered {
+            method: &method,
+            path: &path,
+            route: route.as_deref().unwrap_or("(none)"),
+            status: response.status(),
+            started,
+        });
         response
     };
     answer.instrument(span).await
@@ -171,15 +201,13 @@ fn class(status: StatusCode) -> &'static str {
 }
 
 /// What a panic becomes: the caller learns nothing of it, the log does.
-pub(crate) fn after_panic(panic: Box<dyn std::any::Any + Send>) -> Response {
+pub fn after_panic(panic: &(dyn std::any::Any + Send)) -> ApiError {
     let text = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default();
-    ApiError::new(&codes::INTERNAL_ERROR)
-        .because(format!("panic: {text}"))
-        .into_response()
+    ApiError::new(&codes::INTERNAL_ERROR).because(format!("panic: {text}"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use caching::{Cache, CacheOptions};
@@ -46,10 +47,25 @@ impl ServiceSpec {
 
 /// The running parts of a service.
 pub struct App {
-    /// Its routes and what each needs. The kit adds health, metrics and the OpenAPI document.
-    pub routes: Routes,
+    /// What answers its requests.
+    pub interface: Interface,
     /// What it depends on.
     pub checks: Vec<Check>,
+}
+
+/// What answers a service's requests.
+pub enum Interface {
+    /// Its routes and what each needs. The kit adds health, metrics and the OpenAPI document, and the
+    /// layers that every service has.
+    Routes(Routes),
+    /// The service itself, with all that the kit would have added. For the gateway.
+    Own(Arc<dyn http_engine::Service>),
+}
+
+impl From<Routes> for Interface {
+    fn from(routes: Routes) -> Self {
+        Self::Routes(routes)
+    }
 }
 
 /// Who may send requests to a service.

@@ -90,7 +90,7 @@ fn routes() -> Routes {
 
 async fn build(_: Context) -> Result<App, StartError> {
     Ok(App {
-        routes: routes(),
+        interface: routes().into(),
         checks: vec![Check::required("moon", || async { Err("is down".to_owned()) }).optional()],
     })
 }
@@ -233,7 +233,7 @@ async fn a_service_behind_the_gateway_does_not_start_with_a_route_that_names_no_
             Box::pin(async {
                 let forgotten = Routes::unguarded(Router::new().route("/forgotten", get(who)));
                 Ok(App {
-                    routes: routes().merge(forgotten),
+                    interface: routes().merge(forgotten).into(),
                     checks: Vec::new(),
                 })
             })

@@ -124,7 +124,11 @@ impl<Q: Send + Sync + 'static> Shop<Q> {
         let kit = crate::routes::routes().with_state(self.desk.clone());
         let internal = crate::routes::internal().with_state(self.desk.clone());
         App {
-            routes: own.with_state(self).merge(internal).nest(&prefix, kit),
+            interface: own
+                .with_state(self)
+                .merge(internal)
+                .nest(&prefix, kit)
+                .into(),
             checks: vec![store],
         }
     }

@@ -110,7 +110,10 @@ async fn build(context: Context) -> Result<App, StartError> {
     let internal = vertical_kit::routes::internal().with_state(desk.clone());
     let kit = vertical_kit::routes::routes().with_state(desk).merge(own);
     Ok(App {
-        routes: Routes::default().nest("/api/v1/tours", kit).merge(internal),
+        interface: Routes::default()
+            .nest("/api/v1/tours", kit)
+            .merge(internal)
+            .into(),
         checks: Vec::new(),
     })
 }
