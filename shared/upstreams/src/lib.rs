@@ -12,20 +12,31 @@ mod balancer;
 #[cfg(test)]
 mod balancer_tests;
 mod budget;
+mod class;
 mod dice;
 mod endpoint;
+mod gradient;
+mod limiter;
+#[cfg(test)]
+mod limiter_tests;
 mod outcome;
 mod policy;
 mod pool;
 mod roster;
+#[cfg(test)]
+mod simulation;
 mod upstream;
 #[cfg(test)]
 mod upstream_tests;
 
 pub use address::{AddressError, Discovery};
 pub use balancer::{Balancer, EndpointStatus, Picked};
+pub use class::{Class, PerClass};
 pub use endpoint::{EndpointId, Target, Targets};
+pub use limiter::{LimitStatus, Limiter, Permit, Shed};
 pub use outcome::{Ending, Outcome, Repeat};
-pub use policy::{BalancePolicy, EjectionPolicy, POLICY_DEFAULTS, RepeatPolicy, UpstreamPolicy};
+pub use policy::{
+    BalancePolicy, EjectionPolicy, LimitPolicy, POLICY_DEFAULTS, RepeatPolicy, UpstreamPolicy,
+};
 pub use roster::Health;
 pub use upstream::{Exchange, Refusal, Upstream, UpstreamStatus};

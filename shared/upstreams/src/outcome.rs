@@ -37,6 +37,11 @@ impl Ending {
     pub(crate) fn is_failure(self) -> bool {
         !matches!(self, Self::Served | Self::Declined)
     }
+
+    /// Whether the time that it took says how busy the instance is. What fails at once says nothing.
+    pub(crate) fn is_measure(self) -> bool {
+        matches!(self, Self::Served | Self::TimedOut)
+    }
 }
 
 /// How an exchange ended and how long it took.

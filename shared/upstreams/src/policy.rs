@@ -19,6 +19,8 @@ pub struct UpstreamPolicy {
     pub breaker: BreakerPolicy,
     /// How many requests are sent a second time.
     pub retry: RepeatPolicy,
+    /// How many requests are let in at once.
+    pub limit: LimitPolicy,
 }
 
 /// See [`POLICY_DEFAULTS`].
@@ -57,6 +59,36 @@ pub struct RepeatPolicy {
     pub reserve_per_s: u32,
 }
 
+/// See [`POLICY_DEFAULTS`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitPolicy {
+    /// Requests at once, to begin with.
+    pub initial: u32,
+    /// The least that the limit shrinks to.
+    pub min: u32,
+    /// The most that it grows to.
+    pub max: u32,
+    /// How slow requests may be, percent of how slow they are without a queue, before the limit shrinks.
+    pub tolerance_percent: u32,
+    /// How often the latency without a queue is measured while requests are refused. Milliseconds.
+    pub probe_ms: u64,
+    /// Share of the limit up to which background requests are let in, percent.
+    pub background_percent: u32,
+    /// The same for searches.
+    pub search_percent: u32,
+    /// The same for reads.
+    pub interactive_percent: u32,
+    /// The same for what costs money; more than 100 is a reserve.
+    pub money_percent: u32,
+    /// Requests of either of the two upper classes that may wait.
+    pub queue: usize,
+    /// How long what costs money waits at most. Milliseconds.
+    pub money_wait_ms: u64,
+    /// How long a read waits at most. Milliseconds.
+    pub interactive_wait_ms: u64,
+}
+
 impl Default for BalancePolicy {
     fn default() -> Self {
         Self {
@@ -87,6 +119,25 @@ impl Default for RepeatPolicy {
     }
 }
 
+impl Default for LimitPolicy {
+    fn default() -> Self {
+        Self {
+            initial: 100,
+            min: 16,
+            max: 1_000,
+            tolerance_percent: 140,
+            probe_ms: 10_000,
+            background_percent: 50,
+            search_percent: 70,
+            interactive_percent: 85,
+            money_percent: 110,
+            queue: 32,
+            money_wait_ms: 1_000,
+            interactive_wait_ms: 25,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,8 +150,8 @@ mod tests {
             .lines()
             .filter(|line| !line.starts_with('#') && !line.is_empty())
             .collect();
-        // 2 + 4 + 8 + 3: a new key must be written down.
-        assert_eq!(keys.len(), 17, "{keys:?}");
+        // 2 + 4 + 8 + 3 + 12: a new key must be written down.
+        assert_eq!(keys.len(), 29, "{keys:?}");
         for line in keys {
             let wrong = POLICY_DEFAULTS.replace(line, &line.replace(" = ", "_typo = "));
             assert!(toml::from_str::<UpstreamPolicy>(&wrong).is_err(), "{line}");

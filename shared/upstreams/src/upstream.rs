@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 use crate::balancer::{Balancer, EndpointStatus, Picked};
 use crate::budget::Budget;
+use crate::class::Class;
 use crate::endpoint::EndpointId;
+use crate::limiter::{LimitStatus, Limiter, Permit, Shed};
 use crate::outcome::{Ending, Outcome, Repeat};
 use crate::policy::UpstreamPolicy;
 
@@ -21,6 +23,7 @@ pub struct Upstream {
     name: String,
     balancer: Arc<Balancer>,
     breaker: Arc<Breaker>,
+    limiter: Arc<Limiter>,
     budget: Budget,
     /// A time-out counts only if the attempt was given this long.
     fair_timeout: Duration,
@@ -33,6 +36,7 @@ impl Upstream {
             name: name.to_owned(),
             balancer: Balancer::new(policy.balance.clone(), policy.ejection.clone()),
             breaker: Breaker::new(policy.breaker.clone(), observer),
+            limiter: Limiter::new(name, policy.limit.clone(), Instant::now()),
             budget: Budget::new(&policy.retry),
             fair_timeout: Duration::from_millis(policy.breaker.fair_timeout_ms),
         })
@@ -48,18 +52,30 @@ impl Upstream {
         &self.balancer
     }
 
-    /// Lets a request in and picks the instance that it goes to.
+    /// Lets a request in and picks the instance that it goes to. Waits for a place as
+    /// [`Limiter::enter`] does.
     ///
     /// # Errors
     /// [`Refusal`]: it is not to be sent.
-    pub fn enter(self: &Arc<Self>) -> Result<Exchange, Refusal> {
-        let now = Instant::now();
+    pub async fn enter(
+        self: &Arc<Self>,
+        class: Class,
+        deadline: Instant,
+    ) -> Result<Exchange, Refusal> {
         let broken = |retry_after| Refusal::BreakerOpen { retry_after };
+        // Who will be refused anyway takes nobody's place.
+        if let Some(retry_after) = self.breaker.refusal(Instant::now()) {
+            return Err(broken(retry_after));
+        }
+        let permit = self.limiter.enter(class, deadline).await;
+        let permit = permit.map_err(Refusal::Shed)?;
+        let now = Instant::now();
         let ticket = self.breaker.admit(now).map_err(broken)?;
         let picked = self.balancer.pick(now, None).ok_or(Refusal::NoInstance)?;
         self.budget.earn();
         Ok(Exchange {
             upstream: self.clone(),
+            permit,
             ticket,
             picked,
             attempts: 1,
@@ -73,6 +89,7 @@ impl Upstream {
             name: self.name.clone(),
             endpoints: self.balancer.status(now),
             panics: self.balancer.panics(),
+            limit: self.limiter.status(),
             breaker: self.breaker.state(now),
             retry_in: self.breaker.refusal(now),
             retries_left: self.budget.left(now),
@@ -98,6 +115,7 @@ impl Upstream {
 /// [`Exchange::finish`] (the client went away) it says nothing about anybody's health.
 pub struct Exchange {
     upstream: Arc<Upstream>,
+    permit: Permit,
     ticket: Ticket,
     picked: Picked,
     attempts: u32,
@@ -112,6 +130,9 @@ impl Exchange {
     /// The attempt's end is the request's end.
     pub fn finish(self, outcome: Outcome) {
         let now = Instant::now();
+        if outcome.ending.is_measure() {
+            self.permit.served(outcome.latency, now);
+        }
         self.upstream.settle(self.ticket, self.picked, outcome, now);
     }
 
@@ -137,6 +158,7 @@ impl Exchange {
         paid.then_some(Self {
             attempts: self.attempts + 1,
             upstream,
+            permit: self.permit,
             ticket,
             picked,
         })
@@ -146,6 +168,8 @@ impl Exchange {
 /// Why a request is not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// There are too many requests for it.
+    Shed(Shed),
     /// No instance is known.
     NoInstance,
     /// The service has failed too often just now.
@@ -164,6 +188,8 @@ pub struct UpstreamStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// Whether so few instances are well that health is not looked at.
     pub panics: bool,
+    /// How many requests are let in, and which were not.
+    pub limit: LimitStatus,
     /// The state of its breaker.
     pub breaker: BreakerState,
     /// How long the breaker keeps requests away, if it does.

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use supplier_client::BreakerState;
 use tokio::time::{Instant, advance};
 
+use crate::class::Class;
 use crate::endpoint::{EndpointId, Target, ordered};
 use crate::outcome::{Ending, Outcome, Repeat};
 use crate::policy::UpstreamPolicy;
@@ -36,15 +38,20 @@ fn breaker(upstream: &Upstream) -> BreakerState {
     upstream.status().breaker
 }
 
-fn enter(upstream: &Arc<Upstream>) -> Exchange {
-    upstream.enter().ok().unwrap()
+async fn try_enter(upstream: &Arc<Upstream>) -> Result<Exchange, Refusal> {
+    let deadline = Instant::now() + Duration::from_secs(5);
+    upstream.enter(Class::Money, deadline).await
+}
+
+async fn enter(upstream: &Arc<Upstream>) -> Exchange {
+    try_enter(upstream).await.ok().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_instance_costs_a_retry_and_not_the_service() {
     let upstream = upstream(3);
     // A hundred requests are under way when one instance dies.
-    let under_way: Vec<Exchange> = (0..100).map(|_| enter(&upstream)).collect();
+    let under_way: Vec<Exchange> = join_all((0..100).map(|_| enter(&upstream))).await;
     let dead = under_way[0].endpoint().clone();
     let mut repeated = 0;
     for exchange in under_way {
@@ -60,7 +67,7 @@ async fn a_dead_instance_costs_a_retry_and_not_the_service() {
     assert_eq!(repeated, 12);
     assert_eq!(breaker(&upstream), BreakerState::Closed);
     for _ in 0..200 {
-        let exchange = enter(&upstream);
+        let exchange = enter(&upstream).await;
         assert_ne!(*exchange.endpoint(), dead);
         exchange.finish(after(Ending::Served, 10));
     }
@@ -71,7 +78,7 @@ async fn a_service_whose_every_instance_fails_is_left_alone_and_tried_again() {
     let upstream = upstream(2);
     let mut failures = 0;
     let retry_after = loop {
-        match upstream.enter() {
+        match try_enter(&upstream).await {
             Ok(exchange) => exchange.finish(after(Ending::ConnectFailed, 1)),
             Err(Refusal::BreakerOpen { retry_after }) => break retry_after,
             Err(refusal) => panic!("{refusal:?}"),
@@ -83,7 +90,7 @@ async fn a_service_whose_every_instance_fails_is_left_alone_and_tried_again() {
     assert_eq!(upstream.status().retry_in, Some(retry_after));
     advance(retry_after).await;
     for _ in 0..2 {
-        enter(&upstream).finish(after(Ending::Served, 1));
+        enter(&upstream).await.finish(after(Ending::Served, 1));
     }
     assert_eq!(breaker(&upstream), BreakerState::Closed);
 }
@@ -97,7 +104,7 @@ async fn the_breakers_changes_are_told() {
     let only = Target::plain(EndpointId::new("10.0.0.1", 1).unwrap());
     upstream.balancer().update(&[only].into(), Instant::now());
     for _ in 0..5 {
-        enter(&upstream).finish(after(Ending::Reset, 1));
+        enter(&upstream).await.finish(after(Ending::Reset, 1));
     }
     assert_eq!(*told.lock().unwrap(), [BreakerState::Open]);
 }
@@ -114,7 +121,7 @@ async fn an_order_is_never_sent_twice_unless_nobody_can_have_seen_it() {
         (Ending::Reset, Repeat::Safe, true),
     ] {
         let upstream = upstream(3);
-        let next = enter(&upstream).again(after(ending, 5_000), repeat);
+        let next = enter(&upstream).await.again(after(ending, 5_000), repeat);
         assert_eq!(next.is_some(), again, "{ending:?} {repeat:?}");
     }
 }
@@ -123,14 +130,16 @@ async fn an_order_is_never_sent_twice_unless_nobody_can_have_seen_it() {
 async fn there_is_no_third_attempt() {
     let upstream = upstream(5);
     let failed = after(Ending::ConnectFailed, 1);
-    let second = enter(&upstream).again(failed, Repeat::Safe).unwrap();
+    let second = enter(&upstream).await.again(failed, Repeat::Safe).unwrap();
     assert!(second.again(failed, Repeat::Safe).is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn alone_an_instance_is_asked_again_only_after_a_broken_connection() {
     for (ending, again) in [(Ending::Reset, true), (Ending::ConnectFailed, false)] {
-        let next = enter(&upstream(1)).again(after(ending, 1), Repeat::Safe);
+        let next = enter(&upstream(1))
+            .await
+            .again(after(ending, 1), Repeat::Safe);
         assert_eq!(next.is_some(), again, "{ending:?}");
     }
 }
@@ -146,7 +155,10 @@ async fn a_service_that_fails_everything_sees_little_more_than_what_was_asked() 
     for _ in 0..5_000 {
         asked += 1;
         seen += 1;
-        if let Some(next) = enter(&upstream).again(after(Ending::Reset, 1), Repeat::Safe) {
+        if let Some(next) = enter(&upstream)
+            .await
+            .again(after(Ending::Reset, 1), Repeat::Safe)
+        {
             seen += 1;
             next.finish(after(Ending::Reset, 1));
         }
@@ -160,11 +172,11 @@ async fn a_service_that_fails_everything_sees_little_more_than_what_was_asked() 
 async fn impatient_callers_cut_nobody_off() {
     let upstream = upstream(2);
     for _ in 0..100 {
-        enter(&upstream).finish(after(Ending::TimedOut, 50));
+        enter(&upstream).await.finish(after(Ending::TimedOut, 50));
     }
     assert_eq!(breaker(&upstream), BreakerState::Closed);
     for _ in 0..100 {
-        if let Ok(exchange) = upstream.enter() {
+        if let Ok(exchange) = try_enter(&upstream).await {
             exchange.finish(after(Ending::TimedOut, 1_000));
         }
     }
@@ -175,7 +187,7 @@ async fn impatient_callers_cut_nobody_off() {
 async fn a_client_that_goes_away_leaves_nothing_behind() {
     let upstream = upstream(1);
     for _ in 0..100 {
-        drop(enter(&upstream));
+        drop(enter(&upstream).await);
     }
     let status = upstream.status();
     assert_eq!(status.endpoints[0].in_flight, 0);
@@ -184,5 +196,8 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn without_an_instance_nothing_is_let_in() {
-    assert_eq!(upstream(0).enter().err(), Some(Refusal::NoInstance));
+    assert_eq!(
+        try_enter(&upstream(0)).await.err(),
+        Some(Refusal::NoInstance)
+    );
 }
