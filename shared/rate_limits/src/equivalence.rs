@@ -10,7 +10,8 @@ use crate::keys::Keys;
 use crate::limiter::LimiterOptions;
 use crate::policy::{Algorithm, Mode, OnOutage, Policy};
 use crate::remote::Remote;
-use crate::shard::Terms;
+use crate::rule::Shared;
+use crate::shard::{Change, News, Terms};
 
 /// In the year 2026; any time at which a window's slots begin somewhere.
 const START: u64 = 1_796_000_000_123_457;
@@ -159,4 +160,39 @@ fn every_key_on_redis_ends_by_itself() {
         });
         assert!((1..=61_000).contains(&remaining), "{remaining}");
     }
+}
+
+#[test]
+fn redis_takes_counts_at_their_age_and_gives_them_back_so() {
+    let runtime = Runtime::new().unwrap();
+    let remote = runtime.block_on(async { remote() });
+    let policy = policy(
+        Algorithm::SlidingWindow,
+        50,
+        Duration::from_secs(31_000_000),
+    );
+    let rule = policy.rule().unwrap();
+    let told = |by_age: &[(u64, u64)]| {
+        let change = Change {
+            hash: 0,
+            key: "key".into(),
+            news: News::Whole(Shared::ByAge(by_age.to_vec())),
+        };
+        let answers = runtime.block_on(remote.share("ages", &rule, &[change]));
+        answers.unwrap().pop().unwrap()
+    };
+    let first = told(&[(128, 3), (100, 5), (3, 2), (0, 1)]);
+    assert!(!first.existed);
+    assert_eq!(
+        first.shared,
+        Shared::ByAge(vec![(128, 3), (100, 5), (3, 2), (0, 1)])
+    );
+    // Of what two instances know of one slot the larger count holds.
+    let second = told(&[(100, 4), (3, 6), (1, 9)]);
+    assert!(second.existed);
+    let Shared::ByAge(by_age) = second.shared else {
+        panic!("a window has slots");
+    };
+    let counts: Vec<_> = by_age.iter().map(|(_, count)| *count).collect();
+    assert!(counts.ends_with(&[5, 6, 9, 1]), "{counts:?}");
 }

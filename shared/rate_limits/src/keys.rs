@@ -106,3 +106,39 @@ impl Keys {
         shard.unwrap_or(&self.last).lock()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bucket::Bucket;
+    use crate::rule::{Rule, State};
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Keys move, leave when their limit is whole again, and come back.
+        #[test]
+        fn each_key_is_limited_as_if_it_were_alone(
+            requests in prop::collection::vec((0..200_u32, 0..3_000_u64), 1..2_000),
+        ) {
+            let rule = Rule::Bucket(Bucket::new(100_000, 3));
+            let keys = Keys::new(Terms { rule, capacity: 100_000, sharing: None });
+            let mut alone: HashMap<u32, State> = HashMap::new();
+            let mut now = 0;
+            for (key, gap) in requests {
+                now += gap;
+                let state = alone.entry(key).or_default();
+                let expected = rule.spend(state, 1, rule.full(), now);
+                prop_assert_eq!(keys.decide(&key.to_string(), 1, now), expected);
+            }
+            prop_assert!(keys.counts().keys <= 200);
+        }
+    }
+}

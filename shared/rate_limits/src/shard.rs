@@ -123,7 +123,7 @@ impl Shard {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.index.len()
     }
 
     fn find(&self, hash: u64, key: &str) -> Option<usize> {

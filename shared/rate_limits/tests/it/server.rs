@@ -2,6 +2,7 @@
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rate_limits::{Algorithm, Limiter, LimiterOptions, Mode, OnOutage, Policy, PolicyId};
@@ -101,9 +102,10 @@ impl Drop for Server {
 }
 
 /// A port that stays free while the server is down: below those that the system hands out by itself,
-/// and another one in each test process.
+/// and another one in each test and test process.
 pub(crate) fn free_port() -> u16 {
-    let first = std::process::id() % 2_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() * 8 + TAKEN.fetch_add(1, Ordering::Relaxed);
     (0..2_000)
         .map(|step| 28_000 + u16::try_from((first + step) % 2_000).unwrap())
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

@@ -2,6 +2,7 @@
 //! `cargo test -p rate_limits --release -- --ignored --nocapture speed`
 
 use http::HeaderMap;
+use rate_limits::{Algorithm, Mode, Policy};
 use tokio::time::Instant;
 
 use crate::server::{MINUTE, bucket, in_memory, on_redis, open, window};
@@ -57,6 +58,18 @@ fn speed_of_a_decision_in_this_process() {
             );
             let many = |_, round: u32| decide(usize::try_from(round % 100_000).unwrap(), now);
             measure(&format!("{name}, 100,000 keys"), threads, many);
+            let (limiter, id) = in_memory(Policy {
+                algorithm: match policy.algorithm {
+                    Algorithm::TokenBucket { .. } => Algorithm::TokenBucket { burst: 10 },
+                    Algorithm::SlidingWindow => Algorithm::SlidingWindow,
+                },
+                quota: 10,
+                ..policy.clone()
+            });
+            let rejected = |_, _| {
+                limiter.decide_local(id, "key", 1, now).unwrap();
+            };
+            measure(&format!("{name}, rejected"), threads, rejected);
         }
     }
     let (limiter, id) = in_memory(bucket(600, MINUTE, 100));
@@ -67,29 +80,41 @@ fn speed_of_a_decision_in_this_process() {
     });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, meant for a release build"]
-async fn speed_of_a_decision_on_redis() {
-    let mut strict = bucket(9_000, MINUTE / 60, 1_000_000);
-    strict.mode = rate_limits::Mode::Strict;
-    for (name, policy) in [
-        ("token bucket", strict.clone()),
-        (
-            "sliding window",
-            rate_limits::Policy {
-                algorithm: rate_limits::Algorithm::SlidingWindow,
-                ..strict
-            },
-        ),
+async fn speed_of_redis() {
+    let fast = bucket(9_000, MINUTE / 60, 1_000_000);
+    for (name, algorithm) in [
+        ("token bucket", fast.algorithm),
+        ("sliding window", Algorithm::SlidingWindow),
     ] {
-        let (limiter, id) = open(&on_redis(), policy);
+        let policy = Policy {
+            algorithm,
+            mode: Mode::Strict,
+            ..fast.clone()
+        };
+        let (limiter, id) = open(&on_redis(), policy.clone());
         let started = Instant::now();
         for _ in 0..10_000 {
             limiter.decide(id, "key", 1).await.unwrap();
         }
-        println!(
-            "{name}, strict, one after the other: {:?} each",
-            started.elapsed() / 10_000
-        );
+        let each = started.elapsed() / 10_000;
+        println!("{name}, strict, one after the other: {each:?} per decision");
+
+        let mut options = on_redis();
+        options.sync_interval = MINUTE;
+        let local = Policy {
+            mode: Mode::LocalFirst,
+            ..policy
+        };
+        let (limiter, id) = open(&options, local);
+        for key in 0..50_000 {
+            let key = format!("u26:usr_{key:022}");
+            limiter.decide_local(id, &key, 1, Instant::now()).unwrap();
+        }
+        let started = Instant::now();
+        limiter.reconcile().await;
+        let each = started.elapsed() / 50_000;
+        println!("{name}, exchange of 50,000 keys: {each:?} per key");
     }
 }
