@@ -99,19 +99,14 @@ impl Rule {
         }
     }
 
-    /// Takes over Redis' state; `keep` where this one has used more.
-    pub(crate) fn adopt(&self, state: &mut State, shared: &Shared, keep: bool, now: u64) {
+    /// Takes over Redis' state.
+    pub(crate) fn adopt(&self, state: &mut State, shared: &Shared, now: u64) {
         match (self, shared) {
             (Self::Bucket(_), Shared::Missing(missing)) => {
-                let full_at = now.saturating_add(*missing);
-                state.full_at = if keep {
-                    full_at.max(state.full_at)
-                } else {
-                    full_at
-                };
+                state.full_at = now.saturating_add(*missing);
             }
             (Self::Window(window), Shared::ByAge(by_age)) => {
-                window.take(ring(state), by_age, keep, now);
+                window.take(ring(state), by_age, now);
             }
             // Another algorithm's answer says nothing here.
             (Self::Bucket(_), Shared::ByAge(_)) | (Self::Window(_), Shared::Missing(_)) => {}

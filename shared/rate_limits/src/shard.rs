@@ -339,17 +339,12 @@ impl Entry {
         self.told = false;
         match answer {
             Some(answer) => {
-                // A key that Redis has lost holds only what it was just told.
-                let known = answer.existed || matches!(news, News::Whole(_));
-                if known {
-                    terms
-                        .rule
-                        .adopt(&mut self.state, &answer.shared, false, now);
+                if answer.existed || matches!(news, News::Whole(_)) {
+                    terms.rule.adopt(&mut self.state, &answer.shared, now);
                     terms.rule.charge(&mut self.state, self.pending, now);
                 } else {
-                    let before = terms.rule.used(&mut self.state, now);
-                    terms.rule.adopt(&mut self.state, &answer.shared, true, now);
-                    self.whole = self.has_more(terms, news, before);
+                    // Redis has just heard of the key, or has lost it and knows less.
+                    self.whole = self.has_more(terms, news, now);
                 }
             }
             // Whether it was counted is not known. Told again it might count twice, and again and
@@ -363,14 +358,14 @@ impl Entry {
     }
 
     /// Whether more was used than what Redis was told and will be told anyway.
-    fn has_more(&self, terms: &Terms, news: &News, used: u64) -> bool {
+    fn has_more(&mut self, terms: &Terms, news: &News, now: u64) -> bool {
         let spent = match news {
             News::Spent(spent) => *spent,
             News::Whole(_) => 0,
         };
         let mut told = State::default();
-        terms.rule.charge(&mut told, spent + self.pending, 0);
-        used > terms.rule.used(&mut told, 0)
+        terms.rule.charge(&mut told, spent + self.pending, now);
+        terms.rule.used(&mut self.state, now) > terms.rule.used(&mut told, now)
     }
 }
 

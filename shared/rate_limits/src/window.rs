@@ -121,18 +121,17 @@ impl Window {
             .collect()
     }
 
-    /// Takes counts by age in place of its own, or where there are more of them if `keep`.
-    pub(crate) fn take(&self, ring: &mut Ring, by_age: &[(u64, u64)], keep: bool, now: u64) {
+    /// Takes counts by age in place of its own. Redis' slots begin at other times, so that a count may
+    /// be younger than its age says, by up to a slot; it is taken as if it were.
+    pub(crate) fn take(&self, ring: &mut Ring, by_age: &[(u64, u64)], now: u64) {
         self.advance(ring, now);
-        if !keep {
-            *ring = Ring {
-                newest: ring.newest,
-                ..Ring::default()
-            };
-        }
+        *ring = Ring {
+            newest: ring.newest,
+            ..Ring::default()
+        };
         for (age, count) in by_age.iter().filter(|(age, _)| *age <= SLOTS) {
-            if let Some(slot) = ring.newest.checked_sub(*age) {
-                ring.set(slot, ring.count(slot).max(*count));
+            if let Some(slot) = ring.newest.checked_sub(age.saturating_sub(1)) {
+                ring.set(slot, ring.count(slot) + count);
             }
         }
     }
@@ -154,5 +153,38 @@ impl Window {
             }
         }
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// Wherever the slots of Redis begin.
+        #[test]
+        fn what_comes_back_from_redis_counts_for_a_whole_window_and_hardly_longer(
+            spent in 1_000_000..2_000_000_u64,
+            later in 0..100_000_u64,
+            phase in 0..1_000_u64,
+        ) {
+            let window = Window::new(128_000, 10);
+            let slot_there = |at: u64| (at + phase) / window.slot;
+            let now = spent + later;
+            let age = slot_there(now) - slot_there(spent);
+            let mut ring = Ring::default();
+            window.take(&mut ring, &[(age, 7)], now);
+            window.advance(&mut ring, spent + 128_000 - 1);
+            prop_assert_eq!(ring.used(), 7);
+            window.advance(&mut ring, spent + 131_000);
+            prop_assert_eq!(ring.used(), 0);
+        }
     }
 }

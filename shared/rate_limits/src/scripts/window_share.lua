@@ -11,25 +11,37 @@ for i, key in ipairs(KEYS) do
     local log = stored and cmsgpack.unpack(stored) or {}
     -- After a failover the time may be before that of the last entry.
     local slot = math.max(math.floor(now / length), log[#log - 1] or 0)
-    local by_slot = {}
+    local by_slot, used = {}, 0
     for at = 1, #log, 2 do
-        by_slot[log[at]] = log[at + 1]
+        if log[at] >= slot - slots then
+            by_slot[log[at]] = log[at + 1]
+            used = used + log[at + 1]
+        end
     end
     local change = ARGV[2 * i + 2]
     if ARGV[2 * i + 1] == '+' then
-        local cost = tonumber(change)
-        if cost > 0 then
-            by_slot[slot] = (by_slot[slot] or 0) + cost
-        end
+        by_slot[slot] = (by_slot[slot] or 0) + tonumber(change)
     else
+        -- Slots of two clocks never match quite: of what both know only the sum can be compared. What
+        -- is missing here was spent last.
+        local told, total = {}, 0
         for age, count in change:gmatch('(%d+) (%d+)') do
-            local at = slot - tonumber(age)
-            by_slot[at] = math.max(by_slot[at] or 0, tonumber(count))
+            told[#told + 1] = {slot - tonumber(age), tonumber(count)}
+            total = total + tonumber(count)
+        end
+        local missing = total - used
+        for at = #told, 1, -1 do
+            local where, count = unpack(told[at])
+            count = math.min(count, missing)
+            if count > 0 then
+                by_slot[where] = (by_slot[where] or 0) + count
+                missing = missing - count
+            end
         end
     end
     local counted, by_age = {}, {}
     for at = slot - slots, slot do
-        if by_slot[at] then
+        if (by_slot[at] or 0) > 0 then
             counted[#counted + 1] = at
             counted[#counted + 1] = by_slot[at]
             by_age[#by_age + 1] = string.format('%d %d', slot - at, by_slot[at])

@@ -101,6 +101,25 @@ async fn a_flood_at_two_instances_stays_within_the_bound_and_is_paid_back() {
     assert!(allowed * 100 >= limit * 95, "{allowed} of {limit}");
 }
 
+/// The slots of Redis begin at other times than those of the process.
+#[tokio::test]
+async fn exchanges_make_no_window_hold_more_than_the_quota() {
+    let (one, _, id) = two(&window(200, Duration::from_secs(1)), |_| ());
+    let started = Instant::now();
+    let mut passed = Vec::new();
+    while started.elapsed() < Duration::from_secs(4) {
+        let now = Instant::now();
+        let passes = || one.decide_local(id, "key", 1, now).unwrap().allowed;
+        passed.extend((0..7).take_while(|_| passes()).map(|_| now));
+        one.reconcile().await;
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    let first_and_last = passed.windows(201).map(|some| some[200] - some[0]);
+    let shortest = first_and_last.min().unwrap();
+    assert!(shortest >= Duration::from_secs(1), "{shortest:?}");
+    assert!(passed.len() > 500, "{}", passed.len());
+}
+
 #[tokio::test]
 async fn a_burst_at_all_instances_overshoots_once_and_less_in_parts() {
     for (parts, overshoot) in [(1, 100), (4, 50), (8, 25)] {
