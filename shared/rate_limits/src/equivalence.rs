@@ -137,6 +137,14 @@ fn over_sixty_seconds_redis_lets_through_what_the_limit_says() {
     }
 }
 
+fn spent(cost: u64) -> Change {
+    Change {
+        hash: 0,
+        key: "key".into(),
+        news: News::Spent(cost),
+    }
+}
+
 #[test]
 fn every_key_on_redis_ends_by_itself() {
     let runtime = Runtime::new().unwrap();
@@ -147,18 +155,63 @@ fn every_key_on_redis_ends_by_itself() {
     ] {
         let policy = policy(algorithm, 5, Duration::from_secs(60));
         let rule = policy.rule().unwrap();
-        for _ in 0..7 {
-            let decided = remote.decide("ending", &rule, "key", 1, None);
-            runtime.block_on(decided).unwrap();
+        for name in ["decided", "shared"] {
+            for _ in 0..7 {
+                if name == "decided" {
+                    let decided = remote.decide(name, &rule, "key", 1, None);
+                    runtime.block_on(decided).unwrap();
+                } else {
+                    let shared = [spent(1)];
+                    let shared = remote.share(name, &rule, &shared, None);
+                    runtime.block_on(shared).unwrap();
+                }
+            }
+            let key = remote.key(name, &rule, "key");
+            let remaining: i64 = runtime.block_on(async {
+                let client = redis::Client::open(redis_url()).unwrap();
+                let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+                let mut ttl = redis::cmd("PTTL");
+                ttl.arg(key).query_async(&mut connection).await.unwrap()
+            });
+            assert!((1..=90_000).contains(&remaining), "{remaining}");
         }
-        let key = remote.key("ending", &rule, "key");
-        let remaining: i64 = runtime.block_on(async {
-            let client = redis::Client::open(redis_url()).unwrap();
-            let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-            let mut ttl = redis::cmd("PTTL");
-            ttl.arg(key).query_async(&mut connection).await.unwrap()
-        });
-        assert!((1..=61_000).contains(&remaining), "{remaining}");
+    }
+}
+
+/// A limit holds no longer than it should when Redis' clock is set back, by a failover or by hand.
+#[test]
+fn a_clock_that_jumps_back_locks_nobody_out() {
+    const HOUR: u64 = 3_600_000_000;
+    let runtime = Runtime::new().unwrap();
+    let remote = runtime.block_on(async { remote() });
+    for algorithm in [
+        Algorithm::TokenBucket { burst: 5 },
+        Algorithm::SlidingWindow,
+    ] {
+        let policy = policy(algorithm, 5, Duration::from_secs(60));
+        let rule = policy.rule().unwrap();
+        for shares in [false, true] {
+            let name = if shares { "shares" } else { "decides" };
+            let decide = |cost, at| {
+                let decided = remote.decide(name, &rule, "key", cost, Some(at));
+                runtime.block_on(decided).unwrap()
+            };
+            let first = if shares { 4 } else { 5 };
+            let mut now = START;
+            for _ in 0..3 {
+                assert!(decide(first, now).allowed);
+                now -= HOUR;
+                if shares {
+                    let shared = [spent(1)];
+                    let shared = remote.share(name, &rule, &shared, Some(now));
+                    runtime.block_on(shared).unwrap();
+                }
+                let rejected = decide(5, now);
+                assert!(!rejected.allowed && rejected.remaining == 0);
+                assert!((59_000_000..61_000_000).contains(&rejected.retry_after));
+                now += rejected.retry_after;
+            }
+        }
     }
 }
 
@@ -178,7 +231,7 @@ fn redis_takes_counts_at_their_age_and_gives_them_back_so() {
             key: "key".into(),
             news: News::Whole(Shared::ByAge(by_age.to_vec())),
         };
-        let answers = runtime.block_on(remote.share("ages", &rule, &[change]));
+        let answers = runtime.block_on(remote.share("ages", &rule, &[change], Some(START)));
         answers.unwrap().pop().unwrap()
     };
     let first = told(&[(128, 3), (100, 5), (3, 2), (0, 1)]);

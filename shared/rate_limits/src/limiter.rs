@@ -246,8 +246,8 @@ impl Limiter {
         Ok(limit.decision(verdict))
     }
 
-    /// Decides in this process alone and at once, whatever the policy's mode. `now` is the present; a
-    /// time before one that was given earlier counts as that one.
+    /// Decides in this process alone and at once, whatever the policy's mode. `now` is the present; one
+    /// that is a little late, because another thread was faster, only errs on the strict side.
     ///
     /// # Errors
     /// [`DecideError`] if the request can never pass.
@@ -373,7 +373,7 @@ impl Core {
             let rule = &limit.keys.terms().rule;
             let changes = limit.keys.changes(self.at(Instant::now()));
             for batch in changes.chunks(BATCH) {
-                let answers = remote.share(&limit.policy.name, rule, batch).await;
+                let answers = remote.share(&limit.policy.name, rule, batch, None).await;
                 let answers = answers.unwrap_or_default();
                 let now = self.at(Instant::now());
                 for (at, change) in batch.iter().enumerate() {

@@ -100,10 +100,7 @@ impl Remote {
         };
         let mut call = script.prepare_invoke();
         call.key(self.key(policy, rule, key));
-        match at {
-            Some(at) => call.arg(at),
-            None => call.arg(""),
-        };
+        add_time(&mut call, at);
         match rule {
             Rule::Bucket(bucket) => call.arg(bucket.interval).arg(bucket.capacity),
             Rule::Window(window) => call.arg(window.slot).arg(SLOTS).arg(window.quota),
@@ -119,18 +116,21 @@ impl Remote {
         })
     }
 
-    /// Tells Redis what was spent of at most [`BATCH`] keys; answers in the same order.
+    /// Tells Redis what was spent of at most [`BATCH`] keys, at its own time or at the one that is
+    /// given; answers in the same order.
     pub(crate) async fn share(
         &self,
         policy: &str,
         rule: &Rule,
         changes: &[Change],
+        at: Option<u64>,
     ) -> Result<Vec<Answer>, Unavailable> {
         let script = match rule {
             Rule::Bucket(_) => &self.bucket_share,
             Rule::Window(_) => &self.window_share,
         };
         let mut call = script.prepare_invoke();
+        add_time(&mut call, at);
         if let Rule::Window(window) = rule {
             call.arg(window.slot).arg(SLOTS);
         }
@@ -240,6 +240,13 @@ impl Remote {
             Rule::Window(window) => format!("{prefix}:w{}:{policy}:{key}", window.slot),
         }
     }
+}
+
+fn add_time(call: &mut ScriptInvocation<'_>, at: Option<u64>) {
+    match at {
+        Some(at) => call.arg(at),
+        None => call.arg(""),
+    };
 }
 
 fn written(by_age: &[(u64, u64)]) -> String {

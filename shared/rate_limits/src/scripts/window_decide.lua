@@ -12,14 +12,21 @@ local length, slots = tonumber(ARGV[2]), tonumber(ARGV[3])
 local quota, cost = tonumber(ARGV[4]), tonumber(ARGV[5])
 local stored = redis.call('GET', KEYS[1])
 local log = stored and cmsgpack.unpack(stored) or {}
--- After a failover the time may be before that of the last entry.
-local slot = math.max(math.floor(now / length), log[#log - 1] or 0)
+local slot = math.floor(now / length)
+-- After a failover, or when a clock was set, the time may be before the last one: what was spent later
+-- than now was spent now.
+local set_back = (log[#log - 1] or 0) > slot
 local counted, used = {}, 0
 for i = 1, #log, 2 do
-    if log[i] >= slot - slots then
-        counted[#counted + 1] = log[i]
-        counted[#counted + 1] = log[i + 1]
-        used = used + log[i + 1]
+    local at, count = math.min(log[i], slot), log[i + 1]
+    if at >= slot - slots then
+        if counted[#counted - 1] == at then
+            counted[#counted] = counted[#counted] + count
+        else
+            counted[#counted + 1] = at
+            counted[#counted + 1] = count
+        end
+        used = used + count
     end
 end
 local function leaves_in(at)
@@ -44,8 +51,11 @@ elseif cost > 0 then
         counted[#counted + 1] = cost
     end
     used = used + cost
-    ttl = ttl + math.ceil(leaves_in(slot) / 1000)
-    redis.call('SET', KEYS[1], cmsgpack.pack(counted), 'PX', string.format('%.0f', ttl))
 end
 local newest = counted[#counted - 1]
-return {allowed and 1 or 0, math.max(quota - used, 0), newest and leaves_in(newest) or 0, retry}
+local reset = newest and leaves_in(newest) or 0
+if (allowed and cost > 0) or set_back then
+    ttl = string.format('%.0f', ttl + math.ceil(reset / 1000))
+    redis.call('SET', KEYS[1], cmsgpack.pack(counted), 'PX', ttl)
+end
+return {allowed and 1 or 0, math.max(quota - used, 0), reset, retry}

@@ -1,25 +1,33 @@
 -- Takes in what instances have spent of sliding windows, whether or not it fits: it has happened.
--- KEYS: slot, count, slot, count, … each. ARGV: the length of a slot, how many slots, and two per key:
--- '+' and the cost that was spent, or '=' and all counts as 'age count age count …', oldest first.
+-- KEYS: slot, count, slot, count, … each. ARGV: the time or '' for Redis' own, the length of a slot, how
+-- many slots, and two per key: '+' and the cost that was spent, or '=' and all counts as
+-- 'age count age count …', oldest first.
 -- Answers, two per key: 1 or 0 for whether it was known, and the counts in that form.
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local length, slots = tonumber(ARGV[1]), tonumber(ARGV[2])
+local now = tonumber(ARGV[1])
+local longer = 0
+if now then
+    longer = 3600000 -- a time that is given says nothing about Redis' own
+else
+    local time = redis.call('TIME')
+    now = time[1] * 1000000 + time[2]
+end
+local length, slots = tonumber(ARGV[2]), tonumber(ARGV[3])
+local slot = math.floor(now / length)
 local answers = {}
 for i, key in ipairs(KEYS) do
     local stored = redis.call('GET', key)
     local log = stored and cmsgpack.unpack(stored) or {}
-    -- After a failover the time may be before that of the last entry.
-    local slot = math.max(math.floor(now / length), log[#log - 1] or 0)
     local by_slot, used = {}, 0
-    for at = 1, #log, 2 do
-        if log[at] >= slot - slots then
-            by_slot[log[at]] = log[at + 1]
-            used = used + log[at + 1]
+    for i = 1, #log, 2 do
+        -- After a failover, or when a clock was set, the time may be before the last one.
+        local at = math.min(log[i], slot)
+        if at >= slot - slots then
+            by_slot[at] = (by_slot[at] or 0) + log[i + 1]
+            used = used + log[i + 1]
         end
     end
-    local change = ARGV[2 * i + 2]
-    if ARGV[2 * i + 1] == '+' then
+    local change = ARGV[2 * i + 3]
+    if ARGV[2 * i + 2] == '+' then
         by_slot[slot] = (by_slot[slot] or 0) + tonumber(change)
     else
         -- Slots of two clocks never match quite: of what both know only the sum can be compared. What
@@ -48,7 +56,8 @@ for i, key in ipairs(KEYS) do
         end
     end
     if #counted > 0 then
-        local ttl = math.ceil(((counted[#counted - 1] + slots + 1) * length - now) / 1000)
+        local left = (counted[#counted - 1] + slots + 1) * length - now
+        local ttl = longer + math.ceil(left / 1000)
         redis.call('SET', key, cmsgpack.pack(counted), 'PX', string.format('%.0f', ttl))
     end
     answers[#answers + 1] = stored and '1' or '0'
