@@ -10,8 +10,8 @@ fn layer(name: &str) -> Option<u8> {
     Some(match name {
         "travel_types" => 0,
         "settings" | "telemetry" => 1,
-        "caching" | "http_engine" | "storage" | "messages" | "auth" | "rate_limits"
-        | "response_cache" | "supplier_client" => 2,
+        "caching" | "http_engine" | "load_generator" | "storage" | "messages" | "auth"
+        | "rate_limits" | "response_cache" | "supplier_client" => 2,
         "service_kit" | "audit" | "upstreams" => 3,
         "personal_data" | "testkit" => 4,
         "vertical_kit" => 5,
