@@ -63,6 +63,8 @@ enum Command {
     /// Records what goes between a service and a supplier, masked, and serves it back.
     #[command(subcommand)]
     Supplier(supplier::SupplierCommand),
+    /// Sends HTTP load to any server, and reports rate, latency and processor time.
+    Bench(Box<load_generator::BenchOptions>),
 }
 
 /// The whole of `main`.
@@ -81,6 +83,7 @@ pub fn run() -> ExitCode {
         Some(Command::Config(options)) => config::config(&options),
         Some(Command::Audit(command)) => return audit_log::audit(&command),
         Some(Command::Supplier(command)) => supplier::supplier(command),
+        Some(Command::Bench(options)) => return load_generator::bench(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
