@@ -1,5 +1,6 @@
 //! Where a service is to be looked for, as it stands in the configuration.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::endpoint::{EndpointId, Target, Targets, ordered};
@@ -9,7 +10,7 @@ use crate::endpoint::{EndpointId, Target, Targets, ordered};
 /// | form | meaning |
 /// |---|---|
 /// | `http://host:port[ weight], …` | these, and no others |
-/// | `dns://host:port` | every address (A and AAAA) of the host |
+/// | `dns://host:port` | every IPv4 address of the host, or every IPv6 one if it has no other |
 /// | `srv://_http._tcp.name` | the targets of the SRV records, with priorities and weights |
 /// | `kubernetes://namespace/service:portname` | the ready endpoints of the service |
 /// | `consul://service` | the instances whose checks pass |
@@ -69,6 +70,25 @@ pub enum AddressError {
     /// Not a service of Consul.
     #[error("'{0}' must be the name of a service, of letters, digits, '-', '_' and '.'")]
     ConsulName(String),
+}
+
+impl fmt::Display for Discovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Static(targets) => {
+                let ids = targets.iter().map(|target| format!("http://{}", target.id));
+                f.write_str(&ids.collect::<Vec<_>>().join(", "))
+            }
+            Self::Dns { host, port } => write!(f, "dns://{host}:{port}"),
+            Self::Srv { name } => write!(f, "srv://{name}"),
+            Self::Kubernetes {
+                namespace,
+                service,
+                port,
+            } => write!(f, "kubernetes://{namespace}/{service}:{port}"),
+            Self::Consul { service } => write!(f, "consul://{service}"),
+        }
+    }
 }
 
 impl FromStr for Discovery {

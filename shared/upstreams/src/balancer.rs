@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::dice::Dice;
@@ -53,6 +54,17 @@ impl Balancer {
         let mut roster = self.lock();
         roster.replace(targets, now);
         self.renew(&mut roster, now);
+    }
+
+    /// Takes over what discovery finds, for as long as it looks.
+    pub async fn follow(&self, mut targets: watch::Receiver<Targets>) {
+        loop {
+            let found = targets.borrow_and_update().clone();
+            self.update(&found, Instant::now());
+            if targets.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// An instance other than `except`. `None` if there is no other.
