@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -17,11 +17,16 @@ use crate::window::SLOTS;
 
 /// While Redis fails it is asked by one call per this time; all others go without it.
 const PAUSE: Duration = Duration::from_millis(250);
+/// A connection over which nothing has come for this long is replaced: it may lead to a server that is
+/// no more, which TCP alone finds out only after minutes.
+const RENEWAL: Duration = Duration::from_secs(1);
 /// Keys per call of a sharing script: Redis does nothing else meanwhile, for about a millisecond.
 pub(crate) const BATCH: usize = 256;
 
 pub(crate) struct Remote {
-    connection: ConnectionManager,
+    client: Client,
+    config: ConnectionManagerConfig,
+    connection: Mutex<ConnectionManager>,
     prefix: String,
     timeout: Duration,
     bucket_decide: Script,
@@ -29,8 +34,16 @@ pub(crate) struct Remote {
     window_decide: Script,
     window_share: Script,
     failing: AtomicBool,
-    next_try: Mutex<Option<Instant>>,
+    outage: Mutex<Option<Outage>>,
     errors: AtomicU64,
+}
+
+/// Redis fails since a while.
+#[derive(Clone, Copy)]
+struct Outage {
+    next_try: Instant,
+    /// When it began, or the connection was last replaced.
+    renewed: Instant,
 }
 
 impl fmt::Debug for Remote {
@@ -55,10 +68,12 @@ impl Remote {
             .set_number_of_retries(0)
             .set_connection_timeout(Some(options.timeout))
             .set_response_timeout(Some(options.timeout));
-        let connection =
-            ConnectionManager::new_lazy_with_config(client, config).map_err(bad_address)?;
+        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config.clone())
+            .map_err(bad_address)?;
         Ok(Self {
-            connection,
+            client,
+            config,
+            connection: Mutex::new(connection),
             prefix: options.prefix.clone(),
             timeout: options.timeout,
             bucket_decide: Script::new(include_str!("scripts/bucket_decide.lua")),
@@ -66,7 +81,7 @@ impl Remote {
             window_decide: Script::new(include_str!("scripts/window_decide.lua")),
             window_share: Script::new(include_str!("scripts/window_share.lua")),
             failing: AtomicBool::new(false),
-            next_try: Mutex::default(),
+            outage: Mutex::default(),
             errors: AtomicU64::new(0),
         })
     }
@@ -77,8 +92,8 @@ impl Remote {
 
     /// Whether a call now would fail without Redis being asked.
     pub(crate) fn is_pausing(&self) -> bool {
-        let next = *self.next_try.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_failing() && next.is_some_and(|next| Instant::now() < next)
+        let next_try = locked(&self.outage).map(|outage| outage.next_try);
+        next_try.is_some_and(|next_try| Instant::now() < next_try)
     }
 
     pub(crate) fn errors(&self) -> u64 {
@@ -191,6 +206,7 @@ impl Remote {
         match timeout(self.timeout, attempts).await {
             Ok(Ok(value)) => {
                 if self.failing.swap(false, Ordering::Relaxed) {
+                    *locked(&self.outage) = None;
                     tracing::info!("the store of the rate limits answers again");
                 }
                 Ok(value)
@@ -201,7 +217,7 @@ impl Remote {
                     _ => "no answer in time".to_owned(),
                 };
                 self.errors.fetch_add(1, Ordering::Relaxed);
-                self.set_next_try(Instant::now() + PAUSE);
+                self.note_failure(Instant::now());
                 if !self.failing.swap(true, Ordering::Relaxed) {
                     tracing::warn!(kind, "the store of the rate limits is unavailable");
                 }
@@ -211,7 +227,8 @@ impl Remote {
     }
 
     async fn send<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> RedisResult<T> {
-        call.invoke_async(&mut self.connection.clone()).await
+        let mut connection = locked(&self.connection).clone();
+        call.invoke_async(&mut connection).await
     }
 
     /// Whether this call asks Redis. While it fails, one call per pause does.
@@ -220,16 +237,31 @@ impl Remote {
             return true;
         }
         let now = Instant::now();
-        let mut next = self.next_try.lock().unwrap_or_else(PoisonError::into_inner);
-        if next.is_some_and(|next| now < next) {
-            return false;
+        match &mut *locked(&self.outage) {
+            Some(outage) if now < outage.next_try => false,
+            Some(outage) => {
+                outage.next_try = now + PAUSE;
+                true
+            }
+            None => true,
         }
-        *next = Some(now + PAUSE);
-        true
     }
 
-    fn set_next_try(&self, at: Instant) {
-        *self.next_try.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    fn note_failure(&self, now: Instant) {
+        let mut outage = locked(&self.outage);
+        let renewed = outage.map_or(now, |outage| outage.renewed);
+        let renew = now.duration_since(renewed) >= RENEWAL;
+        *outage = Some(Outage {
+            next_try: now + PAUSE,
+            renewed: if renew { now } else { renewed },
+        });
+        drop(outage);
+        if renew
+            && let Ok(connection) =
+                ConnectionManager::new_lazy_with_config(self.client.clone(), self.config.clone())
+        {
+            *locked(&self.connection) = connection;
+        }
     }
 
     /// A window's slots mean something only with their length, so that is part of its key.
@@ -240,6 +272,10 @@ impl Remote {
             Rule::Window(window) => format!("{prefix}:w{}:{policy}:{key}", window.slot),
         }
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn add_time(call: &mut ScriptInvocation<'_>, at: Option<u64>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rate_limits::{Limiter, LimiterOptions, Mode, OnOutage, Policy, PolicyId};
 use tokio::time::{Instant, timeout};
 
-use crate::server::{MINUTE, Server, bucket, free_port, open, window};
+use crate::server::{MINUTE, Server, Way, bucket, free_port, open, window};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Long enough for a busy machine: only the hung server takes so long.
@@ -106,6 +106,18 @@ async fn a_limiter_lives_through_the_death_and_return_of_redis() {
     answers(&other, other_id).await;
     assert_eq!(allowed_of(&limiter, id, 5).await, 5);
     assert_eq!(allowed_of(&other, other_id, 20).await, 5);
+}
+
+#[tokio::test]
+async fn a_connection_that_leads_nowhere_is_replaced() {
+    let server = Server::start(free_port());
+    let way = Way::to(server.port).await;
+    let (limiter, id) = open(&options(way.port), strict(OnOutage::Local));
+    answers(&limiter, id).await;
+    way.lose_connections();
+    assert_eq!(allowed_of(&limiter, id, 1).await, 1);
+    assert!(limiter.stats().store_errors > 0);
+    answers(&limiter, id).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
 use rate_limits::{Algorithm, Limiter, LimiterOptions, Mode, OnOutage, Policy, PolicyId};
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
@@ -98,6 +102,41 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// A way to Redis on which connections can be made to lead nowhere, as when a machine disappears.
+pub(crate) struct Way {
+    pub(crate) port: u16,
+    lost: watch::Sender<()>,
+}
+
+impl Way {
+    pub(crate) async fn to(redis: u16) -> Self {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await;
+        let listener = listener.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let lost = watch::Sender::new(());
+        let losing = lost.clone();
+        tokio::spawn(async move {
+            while let Ok((mut here, _)) = listener.accept().await {
+                let mut lost = losing.subscribe();
+                tokio::spawn(async move {
+                    let there = TcpStream::connect(("127.0.0.1", redis)).await;
+                    let mut there = there.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut here, &mut there) => {}
+                        _ = lost.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        Self { port, lost }
+    }
+
+    /// From now on nothing comes over the connections that there are; new ones work.
+    pub(crate) fn lose_connections(&self) {
+        self.lost.send_replace(());
     }
 }
 
