@@ -12,6 +12,7 @@ mod balancer;
 #[cfg(test)]
 mod balancer_tests;
 mod budget;
+mod checks;
 mod class;
 mod dice;
 mod discovery;
@@ -26,19 +27,23 @@ mod pool;
 mod roster;
 #[cfg(test)]
 mod simulation;
+mod split;
 mod upstream;
 #[cfg(test)]
 mod upstream_tests;
 
 pub use address::{AddressError, Discovery};
 pub use balancer::{Balancer, EndpointStatus, Picked};
+pub use checks::{Probe, check};
 pub use class::{Class, PerClass};
 pub use discovery::{ConsulAccess, Followed, KubernetesAccess, Registries, RegistryError};
 pub use endpoint::{EndpointId, Target, Targets};
 pub use limiter::{LimitStatus, Limiter, Permit, Shed};
 pub use outcome::{Ending, Outcome, Repeat};
 pub use policy::{
-    BalancePolicy, EjectionPolicy, LimitPolicy, POLICY_DEFAULTS, RepeatPolicy, UpstreamPolicy,
+    BalancePolicy, CheckPolicy, EjectionPolicy, LimitPolicy, POLICY_DEFAULTS, RepeatPolicy,
+    UpstreamPolicy,
 };
 pub use roster::Health;
+pub use split::{Shadow, Split};
 pub use upstream::{Exchange, Refusal, Upstream, UpstreamStatus};

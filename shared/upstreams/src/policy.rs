@@ -15,6 +15,8 @@ pub struct UpstreamPolicy {
     pub balance: BalancePolicy,
     /// When an instance is left out.
     pub ejection: EjectionPolicy,
+    /// How instances are asked whether they are well.
+    pub check: CheckPolicy,
     /// When the whole service is left alone.
     pub breaker: BreakerPolicy,
     /// How many requests are sent a second time.
@@ -45,6 +47,24 @@ pub struct EjectionPolicy {
     pub max_ms: u64,
     /// Share of instances that may be ejected at once, percent.
     pub max_percent: u8,
+}
+
+/// See [`POLICY_DEFAULTS`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckPolicy {
+    /// Time between two checks of an instance; 0 = no checks. Milliseconds.
+    pub interval_ms: u64,
+    /// How much that varies, percent of it.
+    pub jitter_percent: u8,
+    /// What an instance is asked for.
+    pub path: String,
+    /// How long it may take to answer. Milliseconds.
+    pub timeout_ms: u64,
+    /// Failures in a row after which an instance is left out.
+    pub unhealthy_after: u32,
+    /// Successes in a row after which it is back.
+    pub healthy_after: u32,
 }
 
 /// See [`POLICY_DEFAULTS`].
@@ -109,6 +129,19 @@ impl Default for EjectionPolicy {
     }
 }
 
+impl Default for CheckPolicy {
+    fn default() -> Self {
+        Self {
+            interval_ms: 5_000,
+            jitter_percent: 20,
+            path: "/health/ready".to_owned(),
+            timeout_ms: 1_000,
+            unhealthy_after: 3,
+            healthy_after: 2,
+        }
+    }
+}
+
 impl Default for RepeatPolicy {
     fn default() -> Self {
         Self {
@@ -150,8 +183,8 @@ mod tests {
             .lines()
             .filter(|line| !line.starts_with('#') && !line.is_empty())
             .collect();
-        // 2 + 4 + 8 + 3 + 12: a new key must be written down.
-        assert_eq!(keys.len(), 29, "{keys:?}");
+        // 2 + 4 + 6 + 8 + 3 + 12: a new key must be written down.
+        assert_eq!(keys.len(), 35, "{keys:?}");
         for line in keys {
             let wrong = POLICY_DEFAULTS.replace(line, &line.replace(" = ", "_typo = "));
             assert!(toml::from_str::<UpstreamPolicy>(&wrong).is_err(), "{line}");

@@ -201,3 +201,18 @@ async fn without_an_instance_nothing_is_let_in() {
         Some(Refusal::NoInstance)
     );
 }
+
+/// `cargo test -p upstreams --release -- --ignored --nocapture a_request`
+#[tokio::test]
+#[ignore = "a measurement"]
+async fn a_request_through_every_policy_costs_little() {
+    let upstream = upstream(3);
+    const ROUNDS: u32 = 1_000_000;
+    let start = Instant::now();
+    for _ in 0..ROUNDS {
+        enter(&upstream).await.finish(after(Ending::Served, 3));
+    }
+    let each = start.elapsed() / ROUNDS;
+    println!("{each:?} for a request through every policy");
+    assert!(each < Duration::from_micros(20));
+}
