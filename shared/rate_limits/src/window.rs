@@ -20,7 +20,12 @@ pub(crate) struct Window {
 /// What was spent, by slot.
 #[derive(Clone, Debug)]
 pub(crate) struct Ring {
+    /// The slot that is being filled.
     newest: u64,
+    /// No slot before this one has a count, and none after `latest`: a caller who is rejected again and
+    /// again must not cost a search through all of them each time.
+    oldest: u64,
+    latest: u64,
     used: u64,
     counts: [u32; COUNTS],
 }
@@ -29,6 +34,8 @@ impl Default for Ring {
     fn default() -> Self {
         Self {
             newest: 0,
+            oldest: 0,
+            latest: 0,
             used: 0,
             counts: [0; COUNTS],
         }
@@ -56,6 +63,18 @@ impl Ring {
         }
     }
 
+    fn add(&mut self, slot: u64, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if self.used == 0 {
+            (self.oldest, self.latest) = (slot, slot);
+        }
+        self.oldest = self.oldest.min(slot);
+        self.latest = self.latest.max(slot);
+        self.set(slot, self.count(slot) + count);
+    }
+
     /// Moves on to the slot; what is too old no longer counts. Time never goes back.
     fn advance(&mut self, to: u64) {
         let first = (self.newest + 1).max(to.saturating_sub(SLOTS));
@@ -66,11 +85,12 @@ impl Ring {
             self.set(slot, 0);
         }
         self.newest = self.newest.max(to);
+        self.oldest = self.oldest.max(self.newest.saturating_sub(SLOTS));
     }
 
-    fn slots(&self) -> impl DoubleEndedIterator<Item = (u64, u64)> {
-        (self.newest.saturating_sub(SLOTS)..=self.newest)
-            .map(|slot| (slot, self.count(slot)))
+    fn slots(&self) -> impl Iterator<Item = (u64, u64)> {
+        let all = self.oldest..=self.latest;
+        all.map(|slot| (slot, self.count(slot)))
             .filter(|(_, count)| *count > 0)
     }
 }
@@ -94,11 +114,13 @@ impl Window {
         } else {
             self.room_after(ring, cost, now)
         };
-        let newest = ring.slots().next_back();
         Verdict {
             allowed,
             remaining: self.quota.saturating_sub(ring.used),
-            reset: newest.map_or(0, |(slot, _)| self.leaves_in(slot, now)),
+            reset: match ring.used {
+                0 => 0,
+                _ => self.leaves_in(ring.latest, now),
+            },
             retry_after,
         }
     }
@@ -109,7 +131,7 @@ impl Window {
 
     /// Counts the cost in the newest slot, whatever the quota says.
     pub(crate) fn add(&self, ring: &mut Ring, cost: u64) {
-        ring.set(ring.newest, ring.count(ring.newest) + cost);
+        ring.add(ring.newest, cost);
     }
 
     /// The counts by age in slots, oldest first, as they are exchanged with Redis.
@@ -131,7 +153,7 @@ impl Window {
         };
         for (age, count) in by_age.iter().filter(|(age, _)| *age <= SLOTS) {
             if let Some(slot) = ring.newest.checked_sub(age.saturating_sub(1)) {
-                ring.set(slot, ring.count(slot) + count);
+                ring.add(slot, *count);
             }
         }
     }
@@ -141,11 +163,13 @@ impl Window {
     }
 
     /// How long until so much has left that the cost fits.
-    fn room_after(&self, ring: &Ring, cost: u64, now: u64) -> u64 {
+    fn room_after(&self, ring: &mut Ring, cost: u64, now: u64) -> u64 {
         let mut used = ring.used + cost;
         if used <= self.quota {
             return 0;
         }
+        let oldest = ring.slots().next();
+        ring.oldest = oldest.map_or(ring.oldest, |(slot, _)| slot);
         for (slot, count) in ring.slots() {
             used -= count;
             if used <= self.quota {
