@@ -178,19 +178,6 @@ impl Policy {
                 "pacing.per_ms and pacing.burst must be positive",
             ),
             (
-                self.breaker.window_ms == 0,
-                "breaker.window_ms must be positive",
-            ),
-            (
-                self.breaker.failure_percent > 100,
-                "breaker.failure_percent must be 0 to 100",
-            ),
-            (self.breaker.probes == 0, "breaker.probes must be positive"),
-            (
-                self.breaker.open_ms == 0,
-                "breaker.open_ms must be positive",
-            ),
-            (
                 !(1..=3).contains(&self.retry.max_attempts),
                 "retry.max_attempts must be 1 to 3",
             ),
@@ -199,11 +186,29 @@ impl Policy {
                 "retry.budget_percent must be 0 to 10",
             ),
         ];
-        faults
-            .iter()
-            .find(|(wrong, _)| *wrong)
-            .map(|(_, text)| *text)
+        first(&faults).or_else(|| self.breaker.fault())
     }
+}
+
+impl BreakerPolicy {
+    /// The text of the first number that makes no sense; it names the key.
+    pub fn fault(&self) -> Option<&'static str> {
+        first(&[
+            (self.window_ms == 0, "breaker.window_ms must be positive"),
+            (
+                self.failure_percent > 100,
+                "breaker.failure_percent must be 0 to 100",
+            ),
+            (self.probes == 0, "breaker.probes must be positive"),
+            (self.open_ms == 0, "breaker.open_ms must be positive"),
+        ])
+    }
+}
+
+/// The text of the first fault there is.
+fn first(faults: &[(bool, &'static str)]) -> Option<&'static str> {
+    let fault = faults.iter().find(|(wrong, _)| *wrong);
+    fault.map(|(_, text)| *text)
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ pub enum AddressError {
     #[error("'{0}' is listed twice")]
     Twice(String),
     /// Not the name of SRV records.
-    #[error("'{0}' must name a service and a protocol, as in srv://_http._tcp.flights.internal")]
+    #[error("'{0}' must name a service and a protocol, as in srv://_http._tcp.name.internal")]
     SrvName(String),
     /// Not a service of Kubernetes.
     #[error("'{0}' must be namespace/service:portname, of lower-case letters, digits and '-'")]

@@ -83,7 +83,7 @@ impl Balancer {
 
     /// Tells how an attempt at a picked instance ended. Gives back whether that instance is ejected now:
     /// then its failures say nothing about the others.
-    pub fn finish(&self, picked: Picked, ending: Ending, now: Instant) -> bool {
+    pub fn report(&self, picked: &Picked, ending: Ending, now: Instant) -> bool {
         let endpoint = &picked.endpoint;
         if !ending.is_failure() {
             endpoint.succeeded();
@@ -175,8 +175,8 @@ impl Balancer {
     }
 }
 
-/// A request's place at an instance, counted until it is dropped. Dropped without being handed to
-/// [`Balancer::finish`] it says nothing about the instance's health.
+/// A request's place at an instance, counted until it is dropped. Unless it is handed to
+/// [`Balancer::report`] it says nothing about the instance's health.
 #[derive(Debug)]
 pub struct Picked {
     endpoint: Arc<Endpoint>,

@@ -66,7 +66,7 @@ fn pick_at(balancer: &Balancer, now: Instant, port: u16) -> Picked {
 }
 
 fn end(balancer: &Balancer, now: Instant, port: u16, ending: Ending) -> bool {
-    balancer.finish(pick_at(balancer, now, port), ending, now)
+    balancer.report(&pick_at(balancer, now, port), ending, now)
 }
 
 fn health(balancer: &Balancer, now: Instant, port: u16) -> Option<Health> {
@@ -184,7 +184,7 @@ async fn no_more_than_half_are_ejected() {
     let (balancer, now) = balancer(&plain(&[1, 2, 3, 4, 5]));
     for port in 1..=5 {
         let picked = pick_at(&balancer, now, port);
-        balancer.finish(picked, Ending::ConnectFailed, now);
+        balancer.report(&picked, Ending::ConnectFailed, now);
     }
     assert_eq!(ports(&balancer, now), [3, 4, 5]);
     let (single, now) = self::balancer(&plain(&[1]));
@@ -251,6 +251,22 @@ async fn a_new_set_keeps_what_is_known_of_those_who_stay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_discovery_finds_is_picked() {
+    let (balancer, now) = balancer(&plain(&[1]));
+    let (sender, receiver) = tokio::sync::watch::channel(plain(&[2]));
+    let following = balancer.clone();
+    let task = tokio::spawn(async move { following.follow(receiver).await });
+    tokio::task::yield_now().await;
+    assert_eq!(ports(&balancer, now + 60 * SECOND), [2]);
+    sender.send(plain(&[2, 3])).unwrap();
+    tokio::task::yield_now().await;
+    assert_eq!(ports(&balancer, now + 60 * SECOND), [2, 3]);
+    drop(sender);
+    task.await.unwrap();
+    assert_eq!(balancer.endpoints().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_threads_leave_no_request_behind() {
     let (balancer, now) = balancer(&plain(&[1, 2, 3]));
     std::thread::scope(|scope| {
@@ -263,7 +279,7 @@ async fn many_threads_leave_no_request_behind() {
                         0 => Ending::Reset,
                         _ => Ending::Served,
                     };
-                    balancer.finish(picked, ending, now);
+                    balancer.report(&picked, ending, now);
                     if round % 100 == thread {
                         let others: &[u16] = if round % 200 == thread {
                             &[1, 2]
@@ -286,7 +302,7 @@ async fn many_threads_leave_no_request_behind() {
 /// `cargo test -p upstreams --release -- --ignored --nocapture a_pick`
 #[tokio::test]
 #[ignore = "a measurement"]
-async fn a_pick_and_its_finish_take_little() {
+async fn a_pick_and_its_report_take_little() {
     for instances in [1_u16, 3, 10, 100] {
         let list: Vec<u16> = (1..=instances).collect();
         let (balancer, now) = balancer(&plain(&list));
@@ -294,10 +310,10 @@ async fn a_pick_and_its_finish_take_little() {
         let start = Instant::now();
         for _ in 0..ROUNDS {
             let picked = balancer.pick(now, None).unwrap();
-            std::hint::black_box(balancer.finish(picked, Ending::Served, now));
+            std::hint::black_box(balancer.report(&picked, Ending::Served, now));
         }
         let each = start.elapsed() / ROUNDS;
-        println!("{instances} instances: {each:?} for a pick and its finish");
+        println!("{instances} instances: {each:?} for a pick and its report");
         assert!(each < Duration::from_micros(5));
     }
 }

@@ -41,8 +41,8 @@ pub use endpoint::{EndpointId, Target, Targets};
 pub use limiter::{LimitStatus, Limiter, Permit, Shed};
 pub use outcome::{Ending, Outcome, Repeat};
 pub use policy::{
-    BalancePolicy, CheckPolicy, EjectionPolicy, LimitPolicy, POLICY_DEFAULTS, RepeatPolicy,
-    UpstreamPolicy,
+    BalancePolicy, CheckPolicy, EjectionPolicy, LimitPolicy, POLICY_DEFAULTS, PolicyError,
+    RepeatPolicy, UpstreamPolicy,
 };
 pub use roster::Health;
 pub use split::{Shadow, Split};

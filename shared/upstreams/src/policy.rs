@@ -109,6 +109,70 @@ pub struct LimitPolicy {
     pub interactive_wait_ms: u64,
 }
 
+/// A number of a policy makes no sense. The text names its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PolicyError(&'static str);
+
+impl UpstreamPolicy {
+    pub(crate) fn check_numbers(&self) -> Result<(), PolicyError> {
+        let (limit, check) = (&self.limit, &self.check);
+        let shares = [
+            limit.background_percent,
+            limit.search_percent,
+            limit.interactive_percent,
+            limit.money_percent,
+        ];
+        let faults = [
+            (
+                self.balance.panic_percent > 100,
+                "balance.panic_percent must be 0 to 100",
+            ),
+            (
+                self.ejection.max_percent > 100,
+                "ejection.max_percent must be 0 to 100",
+            ),
+            (
+                self.ejection.base_ms == 0,
+                "ejection.base_ms must be positive",
+            ),
+            (check.timeout_ms == 0, "check.timeout_ms must be positive"),
+            (
+                !check.path.starts_with('/'),
+                "check.path must begin with '/'",
+            ),
+            (
+                check.unhealthy_after == 0 || check.healthy_after == 0,
+                "check.unhealthy_after and check.healthy_after must be positive",
+            ),
+            (
+                self.retry.budget_percent > 20,
+                "retry.budget_percent must be 0 to 20",
+            ),
+            (limit.min == 0, "limit.min must be positive"),
+            (
+                limit.max < limit.min,
+                "limit.max must be at least limit.min",
+            ),
+            (limit.initial == 0, "limit.initial must be positive"),
+            (
+                limit.tolerance_percent <= 100,
+                "limit.tolerance_percent must be more than 100",
+            ),
+            (
+                !shares.is_sorted() || shares.contains(&0),
+                "limit.background_percent, search_percent, interactive_percent and money_percent must be positive and grow in this order",
+            ),
+        ];
+        let fault = faults.iter().find(|(wrong, _)| *wrong);
+        let fault = fault.map(|(_, text)| *text);
+        match fault.or_else(|| self.breaker.fault()) {
+            Some(text) => Err(PolicyError(text)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Default for BalancePolicy {
     fn default() -> Self {
         Self {

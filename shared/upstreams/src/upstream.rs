@@ -13,7 +13,7 @@ use crate::class::Class;
 use crate::endpoint::EndpointId;
 use crate::limiter::{LimitStatus, Limiter, Permit, Shed};
 use crate::outcome::{Ending, Outcome, Repeat};
-use crate::policy::UpstreamPolicy;
+use crate::policy::{PolicyError, UpstreamPolicy};
 
 /// Attempts of one request, the first included.
 const ATTEMPTS: u32 = 2;
@@ -31,15 +31,23 @@ pub struct Upstream {
 
 impl Upstream {
     /// A service of which no instance is known yet. `observer` is told of each change of its breaker.
-    pub fn new(name: &str, policy: &UpstreamPolicy, observer: BreakerObserver) -> Arc<Self> {
-        Arc::new(Self {
+    ///
+    /// # Errors
+    /// [`PolicyError`] for numbers that make no sense.
+    pub fn new(
+        name: &str,
+        policy: &UpstreamPolicy,
+        observer: BreakerObserver,
+    ) -> Result<Arc<Self>, PolicyError> {
+        policy.check_numbers()?;
+        Ok(Arc::new(Self {
             name: name.to_owned(),
             balancer: Balancer::new(policy.balance.clone(), policy.ejection.clone()),
             breaker: Breaker::new(policy.breaker.clone(), observer),
             limiter: Limiter::new(name, policy.limit.clone(), Instant::now()),
             budget: Budget::new(&policy.retry),
             fair_timeout: Duration::from_millis(policy.breaker.fair_timeout_ms),
-        })
+        }))
     }
 
     /// Its name.
@@ -97,12 +105,12 @@ impl Upstream {
     }
 
     /// What an attempt says about its instance and about the service.
-    fn settle(&self, ticket: Ticket, picked: Picked, outcome: Outcome, now: Instant) {
+    fn settle(&self, ticket: Ticket, picked: &Picked, outcome: Outcome, now: Instant) {
         if outcome.ending == Ending::TimedOut && outcome.latency < self.fair_timeout {
             return;
         }
         // A dead instance fails everybody who was there. Left out, it no longer is the service.
-        let left_out = self.balancer.finish(picked, outcome.ending, now);
+        let left_out = self.balancer.report(picked, outcome.ending, now);
         if !outcome.ending.is_failure() {
             ticket.succeeded(now);
         } else if !left_out {
@@ -127,13 +135,23 @@ impl Exchange {
         self.picked.id()
     }
 
-    /// The attempt's end is the request's end.
+    /// The request is over.
     pub fn finish(self, outcome: Outcome) {
+        drop(self.answered(outcome));
+    }
+
+    /// The service has done its work: the head of its answer is here, and what it took is the outcome's
+    /// latency. How long the body takes is the client's doing, so its place in the service is free. What
+    /// is given back keeps the request counted at its instance until the body has passed; if it breaks
+    /// off, [`Balancer::report`] wants to know.
+    pub fn answered(self, outcome: Outcome) -> Picked {
         let now = Instant::now();
         if outcome.ending.is_measure() {
             self.permit.served(outcome.latency, now);
         }
-        self.upstream.settle(self.ticket, self.picked, outcome, now);
+        self.upstream
+            .settle(self.ticket, &self.picked, outcome, now);
+        self.picked
     }
 
     /// The attempt is over. Gives back where the request goes next, if it may be sent again: at most
@@ -144,7 +162,8 @@ impl Exchange {
         let now = Instant::now();
         let upstream = self.upstream;
         let last = self.picked.id().clone();
-        upstream.settle(self.ticket, self.picked, outcome, now);
+        upstream.settle(self.ticket, &self.picked, outcome, now);
+        drop(self.picked);
         if self.attempts >= ATTEMPTS || !repeat.allows(outcome.ending) {
             return None;
         }

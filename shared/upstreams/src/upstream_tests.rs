@@ -20,7 +20,7 @@ fn upstream(instances: u16) -> Arc<Upstream> {
 fn with(instances: u16, change: impl FnOnce(&mut UpstreamPolicy)) -> Arc<Upstream> {
     let mut policy = UpstreamPolicy::default();
     change(&mut policy);
-    let upstream = Upstream::new("flight_service", &policy, Box::new(|_| {}));
+    let upstream = Upstream::new("flight_service", &policy, Box::new(|_| {})).unwrap();
     let target = |port| Target::plain(EndpointId::new("10.0.0.1", port).unwrap());
     let targets = ordered((1..=instances).map(target).collect());
     upstream.balancer().update(&targets, Instant::now());
@@ -100,7 +100,7 @@ async fn the_breakers_changes_are_told() {
     let told = Arc::new(Mutex::new(Vec::new()));
     let seen = told.clone();
     let observer = Box::new(move |state| seen.lock().unwrap().push(state));
-    let upstream = Upstream::new("flight_service", &UpstreamPolicy::default(), observer);
+    let upstream = Upstream::new("flight_service", &UpstreamPolicy::default(), observer).unwrap();
     let only = Target::plain(EndpointId::new("10.0.0.1", 1).unwrap());
     upstream.balancer().update(&[only].into(), Instant::now());
     for _ in 0..5 {
@@ -200,6 +200,68 @@ async fn without_an_instance_nothing_is_let_in() {
         try_enter(&upstream(0)).await.err(),
         Some(Refusal::NoInstance)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_body_passes_the_instance_is_busy_and_the_service_is_not() {
+    let upstream = upstream(1);
+    let body = enter(&upstream).await.answered(after(Ending::Served, 10));
+    let status = upstream.status();
+    assert_eq!(
+        (status.endpoints[0].in_flight, status.limit.under_way.money),
+        (1, 0)
+    );
+    drop(body);
+    assert_eq!(upstream.status().endpoints[0].in_flight, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_shed_is_told_by_whom_and_leaves_the_breaker_alone() {
+    let upstream = with(2, |policy| {
+        policy.limit.initial = 1;
+        policy.limit.min = 1;
+    });
+    let held = enter(&upstream).await;
+    let deadline = Instant::now() + Duration::from_secs(1);
+    let refusal = upstream.enter(Class::Search, deadline).await.err().unwrap();
+    let Refusal::Shed(shed) = refusal else {
+        panic!("{refusal:?}");
+    };
+    assert_eq!(
+        (&*shed.limiter, shed.class),
+        ("flight_service", Class::Search)
+    );
+    held.finish(after(Ending::Served, 1));
+    assert!(upstream.enter(Class::Search, deadline).await.is_ok());
+    let status = upstream.status();
+    assert_eq!(
+        (status.limit.shed.search, status.breaker),
+        (1, BreakerState::Closed)
+    );
+}
+
+#[test]
+fn numbers_that_make_no_sense_are_refused_by_name() {
+    for (text, says) in [
+        ("limit.min = 0", "limit.min"),
+        ("limit = { min = 20, max = 10 }", "limit.max"),
+        ("limit.initial = 0", "limit.initial"),
+        ("limit.tolerance_percent = 90", "limit.tolerance_percent"),
+        ("limit.search_percent = 0", "limit."),
+        ("balance.panic_percent = 101", "balance.panic_percent"),
+        ("ejection.max_percent = 101", "ejection.max_percent"),
+        ("ejection.base_ms = 0", "ejection.base_ms"),
+        ("check.timeout_ms = 0", "check.timeout_ms"),
+        ("check.path = 'health'", "check.path"),
+        ("check.unhealthy_after = 0", "check."),
+        ("retry.budget_percent = 21", "retry.budget_percent"),
+        ("breaker.probes = 0", "breaker.probes"),
+        ("breaker.failure_percent = 101", "breaker.failure_percent"),
+    ] {
+        let policy: UpstreamPolicy = toml::from_str(text).unwrap();
+        let error = Upstream::new("x", &policy, Box::new(|_| {})).err().unwrap();
+        assert!(error.to_string().starts_with(says), "{text}: {error}");
+    }
 }
 
 /// `cargo test -p upstreams --release -- --ignored --nocapture a_request`

@@ -38,7 +38,10 @@ impl Registry {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
-            .tcp_keepalive(Duration::from_secs(30));
+            // A watch is silent for minutes: who has vanished is found out by the kernel.
+            .tcp_keepalive(Duration::from_secs(15))
+            .tcp_keepalive_interval(Duration::from_secs(5))
+            .tcp_keepalive_retries(3);
         if let Some(file) = ca_file {
             let unreadable = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
             let pem = std::fs::read(file).map_err(|error| unreadable(&error))?;
