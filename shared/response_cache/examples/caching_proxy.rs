@@ -110,7 +110,7 @@ async fn main() -> Result<(), BoxError> {
         return Err("usage: caching_proxy LISTEN ORIGIN".into());
     };
     let proxy = Arc::new(Proxy {
-        cache: ResponseCache::new(Options::default()),
+        cache: ResponseCache::new(Options::default())?,
         rule: Arc::new(rule()),
         client: Client::builder(TokioExecutor::new()).build_http(),
         origin,

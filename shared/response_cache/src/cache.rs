@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use travel_types::Clock;
@@ -14,6 +15,7 @@ use crate::key::Key;
 use crate::metrics::{Counters, Metrics};
 use crate::moment::Moment;
 use crate::purge::{Log, Purge, Verdict};
+use crate::shared::{Shared, follow};
 use crate::store::{Found, Store};
 use crate::stored::Stored;
 
@@ -24,16 +26,26 @@ pub struct Options {
     pub capacity_bytes: usize,
     /// The largest body that is stored, in bytes. A longer one is passed on.
     pub max_object_bytes: usize,
+    /// The Redis over which instances share answers and purges: `redis://user:password@host:port/db`
+    /// (`rediss:` over TLS).
+    pub redis: Option<String>,
+    /// What every key on Redis begins with. Instances of one service have the same.
+    pub prefix: String,
+    /// The longest that a call waits for Redis.
+    pub timeout: Duration,
     /// The wall clock.
     pub clock: Clock,
 }
 
 impl Default for Options {
-    /// 64 MiB in memory, bodies up to 1 MiB.
+    /// 64 MiB in memory, bodies up to 1 MiB, no Redis, which would have 100 ms to answer.
     fn default() -> Self {
         Self {
             capacity_bytes: 64 << 20,
             max_object_bytes: 1 << 20,
+            redis: None,
+            prefix: "response_cache".to_owned(),
+            timeout: Duration::from_millis(100),
             clock: Clock::system(),
         }
     }
@@ -63,7 +75,22 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) flights: Arc<Flights>,
     pub(crate) counters: Counters,
+    pub(crate) shared: Option<Shared>,
     log: Mutex<Log>,
+}
+
+/// The address of Redis is not understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the Redis address of the response cache is not understood")]
+pub struct AddressError;
+
+/// The answers are gone from this instance, but Redis could not be told. Until it is, which is tried
+/// again and again, other instances may still give them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("other instances could not be told of the purge yet")]
+pub struct NotEverywhere {
+    /// How many answers were in this instance's memory.
+    pub removed: u64,
 }
 
 impl fmt::Debug for Inner {
@@ -76,16 +103,26 @@ impl fmt::Debug for Inner {
 }
 
 impl ResponseCache {
-    /// An empty cache.
-    pub fn new(options: Options) -> Self {
+    /// An empty cache. With Redis it must be made within a tokio runtime; it connects by itself and
+    /// works on without Redis when that is away.
+    ///
+    /// # Errors
+    /// [`AddressError`].
+    pub fn new(options: Options) -> Result<Self, AddressError> {
         let store = Store::new(options.capacity_bytes, options.max_object_bytes);
-        Self(Arc::new(Inner {
+        let shared = Shared::new(&options)?;
+        let inner = Arc::new(Inner {
             options,
             store,
             flights: Arc::default(),
             counters: Counters::default(),
+            shared,
             log: Mutex::default(),
-        }))
+        });
+        if inner.shared.is_some() {
+            tokio::spawn(follow(Arc::downgrade(&inner)));
+        }
+        Ok(Self(inner))
     }
 
     /// The present moment by the cache's clock.
@@ -105,14 +142,29 @@ impl ResponseCache {
         self.0.look(key, request, &Wishes::of_request(request), now)
     }
 
-    /// Takes answers out. Returns how many were in memory.
-    pub fn purge(&self, purge: &Purge) -> u64 {
-        self.0.apply(purge)
+    /// Takes answers out, here and in all instances: in the others within a fraction of a second.
+    /// Returns how many were in this instance's memory.
+    ///
+    /// # Errors
+    /// [`NotEverywhere`] when Redis did not take the message.
+    pub async fn purge(&self, purge: &Purge) -> Result<u64, NotEverywhere> {
+        let Some(shared) = &self.0.shared else {
+            return Ok(self.0.apply(purge));
+        };
+        shared.remote.note(purge);
+        let removed = self.0.apply(purge);
+        let sent = shared.remote.send_unsent().await;
+        // What was read from Redis in between had not seen the purge.
+        let late = self.0.apply(purge);
+        let removed = if purge.soft { removed } else { removed + late };
+        sent.map_err(|_| NotEverywhere { removed })?;
+        Ok(removed)
     }
 
     /// The present counts.
     pub fn metrics(&self) -> Metrics {
         let counters = &self.0.counters;
+        let shared = self.0.shared.as_ref();
         let (bytes, entries) = self.0.store.size();
         let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         Metrics {
@@ -125,6 +177,8 @@ impl ResponseCache {
             evictions: counters.evictions.get(),
             bytes: wide(bytes),
             entries: wide(entries),
+            remote_hits: shared.map_or(0, |shared| shared.remote.hits.get()),
+            remote_errors: shared.map_or(0, |shared| shared.remote.errors()),
         }
     }
 }

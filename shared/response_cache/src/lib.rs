@@ -5,12 +5,18 @@
 //! memory without waiting; what it cannot answer goes to [`ResponseCache::serve`], which asks the origin
 //! once for all who want the same, validates what is stale, and stores what may be stored.
 //!
+//! Answers are kept in the process, and, if there is a Redis, for other instances too: those for all
+//! callers only, unless the rule says otherwise. Purges reach every instance; one that may have missed
+//! any forgets everything. Redis may be away at any time: that costs calls to the origin, never a right
+//! answer.
+//!
 //! Nothing here says when the origin is given up: the fetch that the caller hands in has its own limit,
 //! and others may wait for it.
 
 mod body;
 mod buffer;
 mod cache;
+mod codec;
 mod conditions;
 mod dictionary;
 mod directives;
@@ -18,12 +24,15 @@ mod flight;
 mod freshness;
 mod hit;
 mod key;
+mod link;
 mod metrics;
 mod moment;
 mod policy;
 mod purge;
+mod remote;
 mod rule;
 mod serve;
+mod shared;
 mod status_field;
 mod store;
 mod stored;
@@ -31,7 +40,7 @@ mod trip;
 mod vary;
 
 pub use body::{Body, BoxError};
-pub use cache::{Lookup, Options, ResponseCache};
+pub use cache::{AddressError, Lookup, NotEverywhere, Options, ResponseCache};
 pub use flight::FetchError;
 pub use hit::Hit;
 pub use key::Key;

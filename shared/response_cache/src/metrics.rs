@@ -52,4 +52,8 @@ pub struct Metrics {
     pub bytes: u64,
     /// Keys in memory; variants of one are counted once.
     pub entries: u64,
+    /// Answers that Redis had.
+    pub remote_hits: u64,
+    /// Calls to Redis that failed or took too long.
+    pub remote_errors: u64,
 }

@@ -51,8 +51,43 @@ pub struct Purge {
 }
 
 impl Purge {
+    pub(crate) fn everything() -> Self {
+        Self {
+            scope: Scope::Everything,
+            soft: false,
+        }
+    }
+
     pub(crate) fn covers(&self, key: &Key, tags: &[Box<str>]) -> bool {
         self.scope.covers(key, tags)
+    }
+
+    /// A line of text, as other instances read it.
+    pub(crate) fn to_text(&self) -> String {
+        let how = if self.soft { 's' } else { 'h' };
+        match &self.scope {
+            Scope::Target(target) => format!("{how}u{target}"),
+            Scope::Prefix(prefix) => format!("{how}p{prefix}"),
+            Scope::Tag(tag) => format!("{how}t{tag}"),
+            Scope::Everything => format!("{how}*"),
+        }
+    }
+
+    /// What is not understood, from a newer version perhaps, is taken for the most: everything.
+    pub(crate) fn from_text(text: &str) -> Self {
+        let (how, rest) = text.split_at_checked(1).unwrap_or_default();
+        let (scope, rest) = rest.split_at_checked(1).unwrap_or_default();
+        let scope = match scope {
+            "u" => Scope::Target(rest.to_owned()),
+            "p" => Scope::Prefix(rest.to_owned()),
+            "t" => Scope::Tag(rest.to_owned()),
+            "*" => Scope::Everything,
+            _ => return Self::everything(),
+        };
+        Self {
+            soft: how == "s",
+            scope,
+        }
     }
 }
 
@@ -83,6 +118,12 @@ impl Log {
         if self.entries.len() > MOST_REMEMBERED {
             self.entries.pop_front();
         }
+    }
+
+    /// Begins anew after this number: what has not seen it counts as purged.
+    pub(crate) fn restart(&mut self, last: u64) {
+        self.entries.clear();
+        self.last = last;
     }
 
     /// What the purges after `seen` mean for an answer.
@@ -120,6 +161,28 @@ mod tests {
     }
 
     #[test]
+    fn a_purge_survives_the_way_to_other_instances_and_the_unknown_is_everything() {
+        for scope in [
+            Scope::Target("/a?b=1".into()),
+            Scope::Prefix(String::new()),
+            tag("x y"),
+            Scope::Everything,
+        ] {
+            for soft in [true, false] {
+                let sent = purge(scope.clone(), soft);
+                assert_eq!(Purge::from_text(&sent.to_text()), sent);
+            }
+        }
+        for odd in ["", "h", "h?x", "\u{e9}"] {
+            assert_eq!(
+                Purge::from_text(odd),
+                purge(Scope::Everything, false),
+                "{odd}"
+            );
+        }
+    }
+
+    #[test]
     fn an_answer_is_judged_by_the_purges_that_it_has_not_seen() {
         let key = Key::from_parts("/a".into(), "".into());
         let tags = ["x".into()];
@@ -143,5 +206,8 @@ mod tests {
         }
         assert_eq!(log.verdict(99, &key, &[]), Verdict::Removed);
         assert_eq!(log.verdict(100, &key, &[]), Verdict::Untouched);
+        log.restart(20_000);
+        assert_eq!(log.verdict(10_100, &key, &[]), Verdict::Removed);
+        assert_eq!(log.verdict(20_000, &key, &[]), Verdict::Untouched);
     }
 }

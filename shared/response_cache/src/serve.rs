@@ -91,6 +91,7 @@ impl ResponseCache {
             fetch,
             stale,
             reason,
+            mark: None,
         };
         trip.answer(&wishes).await
     }
@@ -116,6 +117,7 @@ impl ResponseCache {
                 fetch,
                 stale: Some(Arc::clone(hit.stored())),
                 reason: Reason::Stale,
+                mark: None,
             };
             let (own, _) = oneshot::channel();
             tokio::spawn(trip.fly(flight, own));
@@ -136,14 +138,22 @@ impl ResponseCache {
         let mut response = fetch(request).await.map_err(FetchError::new)?;
         let succeeded = response.status().is_success() || response.status().is_redirection();
         if changes && succeeded {
-            self.invalidate(rule, &uri, authority.as_deref(), response.headers());
+            let answer = response.headers();
+            self.invalidate(rule, &uri, authority.as_deref(), answer)
+                .await;
         }
         clean(response.headers_mut(), rule);
         Handling::forwarded(reason).add_to(response.headers_mut());
         Ok(response)
     }
 
-    fn invalidate(&self, rule: &Rule, uri: &Uri, authority: Option<&str>, answer: &HeaderMap) {
+    async fn invalidate(
+        &self,
+        rule: &Rule,
+        uri: &Uri,
+        authority: Option<&str>,
+        answer: &HeaderMap,
+    ) {
         let mut scopes = vec![Scope::uri(uri, &rule.ignored_query)];
         for name in [header::LOCATION, header::CONTENT_LOCATION] {
             let named = named_uri(answer, &name, uri, authority);
@@ -151,7 +161,8 @@ impl ResponseCache {
         }
         scopes.dedup();
         for scope in scopes {
-            self.purge(&Purge { scope, soft: false });
+            // An instance that is not told yet is told later.
+            let _ = self.purge(&Purge { scope, soft: false }).await;
         }
     }
 }

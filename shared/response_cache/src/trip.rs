@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use crate::body::Body;
 use crate::buffer::{Broken, Buffer, Reader};
 use crate::cache::ResponseCache;
-use crate::directives::Directives;
+use crate::codec::Mark;
+use crate::directives::{Directives, Wishes};
 use crate::flight::{FetchError, Flight, Landing};
 use crate::freshness::Exchange;
 use crate::hit::Hit;
@@ -33,6 +34,8 @@ pub(crate) struct Trip {
     /// What is stored, but may not be given without asking.
     pub(crate) stale: Option<Arc<Stored>>,
     pub(crate) reason: Reason,
+    /// The purges on Redis that the answer will have seen.
+    pub(crate) mark: Option<Mark>,
 }
 
 /// Ends a body when its trip does, whatever the reason: readers must not wait for ever.
@@ -48,7 +51,16 @@ impl Trip {
     /// Makes the trip and says how it ended. The answer that is for this very request goes to
     /// `own`, where it is not that of all.
     pub(crate) async fn fly(mut self, mut flight: Flight, own: oneshot::Sender<Response<Body>>) {
+        if self.stale.is_none() && self.recalled(&flight).await {
+            return;
+        }
         let seen = self.cache.0.seen();
+        self.mark = self
+            .cache
+            .0
+            .shared
+            .as_ref()
+            .and_then(|shared| shared.remote.mark());
         let (response, exchange) = match self.ask().await {
             Ok(answered) => answered,
             Err(error) => {
@@ -116,6 +128,35 @@ impl Trip {
             self.keep(&Arc::new(stored.with_body(body)));
             ending.0.finish(Ok(()));
         }
+    }
+
+    /// Lands with what another instance has stored. Returns whether that is all; what is stale is
+    /// validated, and given meanwhile where that is allowed.
+    async fn recalled(&mut self, flight: &Flight) -> bool {
+        let cache = &self.cache.0;
+        let asked = &self.request.headers;
+        let recalled = cache
+            .recall(&self.key, &self.rule, asked, self.cache.now())
+            .await;
+        let Some(stored) = recalled else {
+            return false;
+        };
+        let now = self.cache.now();
+        cache.keep(&self.key, &stored, now);
+        let hit = Handling::Hit {
+            ttl: Hit::new(Arc::clone(&stored), now).ttl(),
+        };
+        let wishes = Wishes::of_request(asked);
+        let suffices = stored
+            .freshness
+            .suffices(stored.remaining(now), now, &wishes);
+        let meanwhile = wishes == Wishes::default() && stored.may_be_stale_while_revalidated(now);
+        if suffices || meanwhile {
+            flight.land(Landing::Whole(Arc::clone(&stored), hit));
+        }
+        self.stale = Some(stored);
+        self.reason = Reason::Stale;
+        suffices
     }
 
     fn is_validating(&self) -> bool {
@@ -260,7 +301,11 @@ impl Trip {
     }
 
     fn keep(&self, stored: &Arc<Stored>) {
-        self.cache.0.keep(&self.key, stored, self.cache.now());
+        let (cache, now) = (&self.cache.0, self.cache.now());
+        cache.keep(&self.key, stored, now);
+        if let Some(shared) = &cache.shared {
+            shared.offer(&self.key, &self.rule, self.mark.as_ref(), stored, now);
+        }
     }
 
     fn handling(&self, status: Option<StatusCode>, stored: bool) -> Handling {

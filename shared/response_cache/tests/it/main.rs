@@ -7,6 +7,10 @@ mod origin;
 #[cfg(test)]
 mod purging;
 #[cfg(test)]
+mod redis_outage;
+#[cfg(test)]
+mod redis_shared;
+#[cfg(test)]
 mod sharing;
 #[cfg(test)]
 mod staleness;

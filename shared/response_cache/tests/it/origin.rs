@@ -127,7 +127,7 @@ impl Story {
             ..options
         };
         Self {
-            cache: ResponseCache::new(options),
+            cache: ResponseCache::new(options).unwrap(),
             clock,
             rule: Arc::new(Rule {
                 enabled: true,

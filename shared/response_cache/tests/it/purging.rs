@@ -67,7 +67,11 @@ async fn a_purge_takes_out_what_it_names_and_nothing_else() {
             story.get(&origin, path).await;
         }
         assert_eq!(
-            story.cache.purge(&purge(scope.clone(), false)),
+            story
+                .cache
+                .purge(&purge(scope.clone(), false))
+                .await
+                .unwrap(),
             count,
             "{scope:?}"
         );
@@ -83,7 +87,10 @@ async fn a_purge_of_a_uri_takes_out_all_variants() {
             .send(&origin, "GET", "/a/1", &[("accept", accepts)])
             .await;
     }
-    assert_eq!(story.cache.purge(&purge(uri("/a/1"), false)), 3);
+    assert_eq!(
+        story.cache.purge(&purge(uri("/a/1"), false)).await.unwrap(),
+        3
+    );
     assert_eq!(story.cache.metrics().entries, 0);
 }
 
@@ -91,7 +98,10 @@ async fn a_purge_of_a_uri_takes_out_all_variants() {
 async fn after_a_soft_purge_the_stale_answer_still_covers_a_dead_origin() {
     let (story, origin) = (story(), origin());
     story.get(&origin, "/a/1").await;
-    assert_eq!(story.cache.purge(&purge(uri("/a/1"), true)), 1);
+    assert_eq!(
+        story.cache.purge(&purge(uri("/a/1"), true)).await.unwrap(),
+        1
+    );
     let dead = Origin::new(|_, _| Err("connection refused".into()));
     let covered = story.send(&dead, "GET", "/a/1", &[]).await;
     assert_eq!(
@@ -104,7 +114,7 @@ async fn after_a_soft_purge_the_stale_answer_still_covers_a_dead_origin() {
         "interline; hit; ttl=60"
     );
 
-    story.cache.purge(&purge(uri("/a/1"), true));
+    story.cache.purge(&purge(uri("/a/1"), true)).await.unwrap();
     story.pass(61);
     assert!(story.try_send(&dead, "GET", "/a/1", &[]).await.is_err());
 }
@@ -131,7 +141,11 @@ async fn an_answer_that_was_under_way_when_it_was_purged_is_not_kept() {
         while held.calls() < 1 {
             yield_now().await;
         }
-        story.cache.purge(&purge(scope.clone(), soft));
+        story
+            .cache
+            .purge(&purge(scope.clone(), soft))
+            .await
+            .unwrap();
         held.release();
         assert_eq!(asking.await.unwrap().body(), "old");
         while story.cache.metrics().stores < 1 {

@@ -48,10 +48,14 @@ async fn a_304_makes_the_stored_answer_fresh_again_and_updates_its_fields() {
     );
     let tag = Scope::Tag("t".into());
     assert_eq!(
-        story.cache.purge(&Purge {
-            scope: tag,
-            soft: false
-        }),
+        story
+            .cache
+            .purge(&Purge {
+                scope: tag,
+                soft: false
+            })
+            .await
+            .unwrap(),
         1
     );
     assert_eq!(story.cache.metrics().revalidations, 1);
