@@ -6,12 +6,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use tokio::runtime::Runtime;
 
+use crate::entry::{Change, News, Terms};
 use crate::keys::Keys;
-use crate::limiter::LimiterOptions;
+use crate::options::LimiterOptions;
 use crate::policy::{Algorithm, Mode, OnOutage, Policy};
 use crate::remote::Remote;
 use crate::rule::Shared;
-use crate::shard::{Change, News, Terms};
 
 /// In the year 2026; any time at which a window's slots begin somewhere.
 const START: u64 = 1_796_000_000_123_457;

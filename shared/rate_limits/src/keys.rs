@@ -4,8 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 use std::iter::once;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::entry::{Answer, Change, Terms};
 use crate::rule::Verdict;
-use crate::shard::{Answer, Change, Shard, Terms};
+use crate::shard::Shard;
 
 /// Far above the number of cores that decide at once.
 const SHARDS: usize = 64;

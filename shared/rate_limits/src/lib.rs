@@ -74,9 +74,11 @@
 
 mod bucket;
 mod decision;
+mod entry;
 mod headers;
 mod keys;
 mod limiter;
+mod options;
 mod policy;
 mod remote;
 mod rule;
@@ -91,7 +93,8 @@ mod equivalence;
 mod overshoot;
 
 pub use decision::{DecideError, Decision};
-pub use limiter::{Limiter, LimiterError, LimiterOptions, PolicyId, Stats};
+pub use limiter::{Limiter, PolicyId, Stats};
+pub use options::{LimiterError, LimiterOptions};
 pub use policy::{Algorithm, Mode, OnOutage, Policy, PolicyError};
 pub use template::{Facts, KeyTemplate, TemplateError};
 pub use tiers::PolicySet;

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use crate::bucket::Bucket;
+use crate::entry::{Answer, Change, News, Sharing, Terms};
 use crate::keys::Keys;
 use crate::rule::{Rule, Shared};
-use crate::shard::{Answer, Change, News, Sharing, Terms};
 
 /// What 5 units take to flow in, and how late Redis' answers are taken, in microseconds.
 const EXCHANGE: u64 = 100_000;
@@ -168,6 +168,20 @@ fn in_two_parts_nine_tenths_of_a_burst_pass_after_four_exchanges() {
     let (passed, over) = overshoot(1, 2, 1, &traffic);
     assert!(passed >= BURST * 9 / 10, "{passed}");
     assert_eq!(over, 0);
+}
+
+/// A caller may drop the exchange that it waits for.
+#[test]
+fn an_exchange_that_was_given_up_holds_no_key_back() {
+    let mut instance = Instance::new(0, 4);
+    let mut store = Store::default();
+    let passes = |instance: &Instance| instance.keys.decide("key", 8, instance.next).allowed;
+    assert!(passes(&instance));
+    drop(instance.keys.changes(instance.next));
+    assert!(!passes(&instance)); // beyond its part of 10
+    instance.step(&mut store);
+    instance.step(&mut store);
+    assert!(passes(&instance));
 }
 
 #[test]

@@ -10,9 +10,9 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, FromRedisValue, RedisResult, Script, ScriptInvocation};
 use tokio::time::{Instant, timeout};
 
-use crate::limiter::{LimiterError, LimiterOptions};
+use crate::entry::{Answer, Change, News};
+use crate::options::{LimiterError, LimiterOptions};
 use crate::rule::{Rule, Shared, Verdict};
-use crate::shard::{Answer, Change, News};
 use crate::window::SLOTS;
 
 /// While Redis fails it is asked by one call per this time; all others go without it.
