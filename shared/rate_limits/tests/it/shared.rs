@@ -80,7 +80,7 @@ async fn what_was_spent_meanwhile_is_added_to_what_redis_answers() {
 #[tokio::test]
 async fn a_flood_at_two_instances_stays_within_the_bound_and_is_paid_back() {
     let second = Duration::from_secs(1);
-    let (one, other, id) = two(&bucket(500, second, 100), |_| ());
+    let (one, other, id) = two(&bucket(500, second, 500), |_| ());
     let started = Instant::now();
     let (mut allowed, mut longest) = (0, Duration::ZERO);
     while started.elapsed() < 3 * second {
@@ -93,7 +93,7 @@ async fn a_flood_at_two_instances_stays_within_the_bound_and_is_paid_back() {
         longest = longest.max(cycle.elapsed());
     }
     let flows = |time: Duration| u32::try_from(time.as_micros() * 500 / 1_000_000 + 1).unwrap();
-    let limit = 100 + flows(started.elapsed());
+    let limit = 500 + flows(started.elapsed());
     let in_two_cycles = flows(2 * longest);
     println!("{allowed} of {limit}, and {in_two_cycles} flow in in two cycles");
     // The burst at both is paid back long since: what is left is the rate of two cycles.
