@@ -63,3 +63,72 @@ fn the_help_has_examples_that_are_valid() {
         job(example).unwrap_or_else(|error| panic!("{example}: {error}"));
     }
 }
+
+/// Answers every request with this status, until the test ends. A thread, because the command has a
+/// runtime of its own.
+fn server(status: &'static str) -> String {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let requests = BufReader::new(stream.try_clone().unwrap());
+                let ends = requests
+                    .lines()
+                    .map_while(Result::ok)
+                    .filter(String::is_empty);
+                for _ in ends {
+                    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+                    if stream.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+fn measured(arguments: &str) -> Report {
+    let arguments = std::iter::once("bench").chain(arguments.split_whitespace());
+    measure(&Program::parse_from(arguments).bench).unwrap()
+}
+
+#[test]
+fn a_good_result_breaks_no_limit_and_is_written_where_it_was_asked_for() {
+    let url = server("200 OK");
+    let folder = std::env::temp_dir().join(format!("bench-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    let (json, html) = (folder.join("result.json"), folder.join("result.html"));
+    let report = measured(&format!(
+        "{url} -r 100 -d 200ms -w 0 --fail-above p99=1h --max-error-rate 0 --json {} --html {}",
+        json.display(),
+        html.display()
+    ));
+    let written: serde_json::Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let page = std::fs::read_to_string(html).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(report.broken_limits, Vec::<String>::new());
+    assert_eq!(
+        (report.requests, written["requests"].as_u64()),
+        (20, Some(20))
+    );
+    assert!(page.ends_with("</main></body></html>\n"));
+}
+
+#[test]
+fn broken_limits_are_told_and_end_with_a_failure() {
+    let url = server("503 Service Unavailable");
+    let arguments = format!("{url} -r 100 -d 200ms -w 0 --fail-above mean=1us --max-error-rate 1%");
+    let report = measured(&arguments);
+    let [mean, errors] = report.broken_limits.as_slice() else {
+        panic!("two limits are broken: {:?}", report.broken_limits)
+    };
+    assert!(mean.starts_with("mean is "), "{mean}");
+    assert_eq!(errors, "errors are 100 % of the requests, above 1.00 %");
+    let arguments = std::iter::once("bench").chain(arguments.split_whitespace());
+    let code = bench(&Program::parse_from(arguments).bench);
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
+}

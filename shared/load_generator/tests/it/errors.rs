@@ -1,15 +1,15 @@
 //! Wrong answers, each counted as what it is.
 
-use std::sync::Arc;
+use std::io;
 use std::time::Duration;
 
 use load_generator::FailureKind::{BadHttp, Capture, Connect, Reset, Status, Timeout};
-use load_generator::{FailureKind, Load, Report, Requests};
+use load_generator::{Dial, FailureKind, Load, Report, Requests, Stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-use crate::server::{Server, job, ok, run_in_memory, run_over_tcp, status, to};
+use crate::server::{Server, job, ok, run_in_memory, run_over_tcp, run_with, status, to};
 
 fn count(report: &Report, kind: FailureKind) -> u64 {
     report
@@ -19,26 +19,27 @@ fn count(report: &Report, kind: FailureKind) -> u64 {
 }
 
 /// A server that says this to each request and closes.
-async fn says(text: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
+struct Says(&'static str);
+
+#[async_trait::async_trait]
+impl Dial for Says {
+    async fn dial(&self, _: usize) -> io::Result<Box<dyn Stream>> {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let text = self.0;
+        tokio::spawn(async move {
             let mut request = [0; 1024];
-            // The other side may be gone already, at the end of the test.
-            if stream.read(&mut request).await.is_ok() {
-                drop(stream.write_all(text.as_bytes()).await);
-            }
-        }
-    });
-    url
+            assert!(far.read(&mut request).await.unwrap() > 0);
+            far.write_all(text.as_bytes()).await.unwrap();
+        });
+        Ok(Box::new(near))
+    }
 }
 
-async fn short_run(url: &str) -> Report {
-    let mut job = job(&to(url), Load::Constant(200.0));
-    job.duration = Duration::from_millis(250);
-    let report = run_over_tcp(&job).await;
-    assert_eq!(report.requests, 50);
+/// A thousand requests to such a server.
+async fn told(text: &'static str) -> Report {
+    let job = job(&to("http://a/"), Load::Constant(100.0));
+    let report = run_with(&job, Says(text)).await;
+    assert_eq!(report.requests, 1000);
     report
 }
 
@@ -91,55 +92,46 @@ async fn nobody_listening_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
-    let report = short_run(&url).await;
+    let mut job = job(&to(&url), Load::Constant(200.0));
+    // As many connections as requests, so that a busy machine leaves none unsent.
+    (job.connections, job.duration) = (50, Duration::from_millis(250));
+    let report = run_over_tcp(&job).await;
     assert_eq!(count(&report, Connect), 50);
     assert!(report.error_kinds[&Connect].example.contains("refused"));
     assert_eq!(report.latency.count, 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_cut_off_is_a_reset() {
-    let url = says("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel").await;
-    assert_eq!(count(&short_run(&url).await, Reset), 50);
+    let report = told("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhel").await;
+    assert_eq!(count(&report, Reset), 1000);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_no_http_is_told() {
-    let url = says("220 mail ESMTP\r\n").await;
-    assert_eq!(count(&short_run(&url).await, BadHttp), 50);
+    let report = told("220 mail ESMTP\r\n").await;
+    assert_eq!(count(&report, BadHttp), 1000);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_server_that_closes_after_each_answer_makes_no_errors() {
-    let url = says("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
-    let report = short_run(&url).await;
-    assert_eq!((report.errors, report.statuses[&200]), (0, 50));
+    let answer = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+    let report = told(answer).await;
+    assert_eq!((report.errors, report.statuses[&200]), (0, 1000));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_loop_does_not_storm_a_port_where_nobody_listens() {
     struct Refused;
     #[async_trait::async_trait]
-    impl load_generator::Dial for Refused {
-        async fn dial(&self, _: usize) -> std::io::Result<Box<dyn load_generator::Stream>> {
-            Err(std::io::ErrorKind::ConnectionRefused.into())
+    impl Dial for Refused {
+        async fn dial(&self, _: usize) -> io::Result<Box<dyn Stream>> {
+            Err(io::ErrorKind::ConnectionRefused.into())
         }
     }
-    let host = load_generator::Host {
-        dial: Arc::new(Refused),
-        clock: travel_types::Clock::system(),
-        fine_timer: false,
-    };
-    let job = job(&to("http://a/"), Load::Closed);
-    let never = std::future::pending();
-    let report = load_generator::run(&job, &host, never, &mut |_| ())
-        .await
-        .unwrap();
-    assert!(
-        (100..=1000).contains(&count(&report, Connect)),
-        "{:?}",
-        report.error_kinds
-    );
+    let report = run_with(&job(&to("http://a/"), Load::Closed), Refused).await;
+    let dials = count(&report, Connect);
+    assert!((100..=1000).contains(&dials), "{dials}");
 }
 
 #[tokio::test(start_paused = true)]

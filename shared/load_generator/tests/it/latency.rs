@@ -6,7 +6,7 @@ use load_generator::{Load, Report};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::server::{Server, job, ok, run_in_memory, to};
+use crate::server::{Server, job, ok, run_in_memory, run_until, to};
 
 fn near(is: f64, should_be: f64) -> bool {
     // A millisecond of tokio's timers, and the three digits of the histogram.
@@ -154,16 +154,9 @@ async fn a_stop_gives_the_result_so_far_at_once() {
         ok("")
     });
     let job = job(&to("http://a/"), Load::Constant(100.0));
-    let host = load_generator::Host {
-        dial: std::sync::Arc::new(server),
-        clock: travel_types::Clock::system(),
-        fine_timer: false,
-    };
     let begun = Instant::now();
     let stop = sleep(Duration::from_millis(2500));
-    let report = load_generator::run(&job, &host, stop, &mut |_| ())
-        .await
-        .unwrap();
+    let report = run_until(&job, server, stop).await;
     assert_eq!(begun.elapsed(), Duration::from_millis(2500));
     assert!(report.ended_early);
     assert!(

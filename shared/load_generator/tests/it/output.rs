@@ -5,7 +5,7 @@ use std::time::Duration;
 use load_generator::{Limit, Load, Report};
 use tokio::time::sleep;
 
-use crate::server::{Server, job, ok, run_in_memory, status, to};
+use crate::server::{Server, job, ok, run_in_memory, run_until, status, to};
 
 async fn report() -> Report {
     let server = Server::new(async |number, _| {
@@ -84,15 +84,8 @@ async fn a_run_without_answers_has_a_page_too() {
     let mut job = job(&to("http://a/"), Load::Closed);
     job.connections = 1;
     job.duration = Duration::from_secs(1);
-    let host = load_generator::Host {
-        dial: std::sync::Arc::new(server),
-        clock: travel_types::Clock::system(),
-        fine_timer: false,
-    };
     let stop = sleep(Duration::from_millis(500));
-    let report = load_generator::run(&job, &host, stop, &mut |_| ())
-        .await
-        .unwrap();
+    let report = run_until(&job, server, stop).await;
     assert_eq!(report.requests, 0);
     let page = load_generator::page(&report);
     check_balance(&page);

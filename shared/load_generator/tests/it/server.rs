@@ -121,12 +121,26 @@ pub(crate) fn job(requests: &Requests, load: Load) -> Job {
 
 /// Runs over connections in memory.
 pub(crate) async fn run_in_memory(job: &Job, server: &Server) -> Report {
+    run_with(job, server.clone()).await
+}
+
+/// Runs over connections that are made in this way.
+pub(crate) async fn run_with(job: &Job, dial: impl Dial + 'static) -> Report {
+    run_until(job, dial, std::future::pending()).await
+}
+
+/// The same, until it is stopped.
+pub(crate) async fn run_until(
+    job: &Job,
+    dial: impl Dial + 'static,
+    stop: impl Future<Output = ()>,
+) -> Report {
     let host = Host {
-        dial: Arc::new(server.clone()),
+        dial: Arc::new(dial),
         clock: Clock::manual("2026-12-01T12:00:00Z".parse().unwrap()),
         fine_timer: false,
     };
-    load_generator::run(job, &host, std::future::pending(), &mut |_| ())
+    load_generator::run(job, &host, stop, &mut |_| ())
         .await
         .unwrap()
 }
