@@ -30,15 +30,15 @@ const PROBE_COHORT: u32 = 2 * COHORT;
 const ENOUGH: u64 = 8;
 /// Up to which change, up or down, in thousandths, it may be chance.
 const CHANCE: u64 = 1_400;
-/// Of how many requests one may be left out, and after how many times the latency that is known all who
-/// are still under way are.
+/// Of how many requests one may be left out; and after how many times the latency that is known, of how
+/// many one. Without most of them a window says nothing: it may be the quick ones.
 const STRAGGLERS: u32 = 20;
 const LONG: u32 = 4;
+const MANY_STRAGGLERS: u32 = 4;
+/// The longest latency that is told apart from a longer one: an hour, in microseconds.
+const FOREVER: u64 = 3_600_000_000;
 /// A limit of which a third was in use is in the way: bursts come, and the least class has half of it.
 const IN_THE_WAY: u64 = 3;
-/// Windows in a row in which the limit shrank after which the baseline is doubted, and how soon.
-const DOUBT: u32 = 5;
-const SOONEST_DOUBT: Duration = Duration::from_secs(1);
 /// A probe without enough requests is given up after this long, or this many times their latency.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PATIENT: u32 = 8;
@@ -57,8 +57,8 @@ pub(crate) struct Gradient {
     pressed: bool,
     /// Whether the baseline was ever measured without pressure.
     trusted: bool,
-    /// Windows in a row after which the limit shrank.
-    shrinking: u32,
+    /// Since when, or at what in between, the limit has been shrinking.
+    mark: Option<Mark>,
     probe: Option<Probe>,
     probed: Instant,
     probe_took: Duration,
@@ -88,6 +88,14 @@ struct Track {
     reference: Option<u64>,
 }
 
+/// How things were before the limit shrank.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    limit: u64,
+    peak: u64,
+    ratio: u64,
+}
+
 #[derive(Debug)]
 struct Probe {
     started: Instant,
@@ -106,7 +114,7 @@ impl Gradient {
             window: Window::new(0, now),
             pressed: false,
             trusted: false,
-            shrinking: 0,
+            mark: None,
             probe: None,
             probed: now,
             probe_took: Duration::ZERO,
@@ -135,7 +143,8 @@ impl Gradient {
     pub(crate) fn entered(&mut self, under_way: u32, now: Instant) -> Option<u32> {
         self.judge(now);
         // Until the requests from before a probe are gone, it measures nothing.
-        let early = |probe: &Probe| u64::from(under_way) * ONE > probe.level;
+        let reserve = u64::from(self.policy.money_percent.max(100));
+        let early = |probe: &Probe| u64::from(under_way) * ONE > probe.level * reserve / 100;
         if self.probe.as_ref().is_some_and(early) {
             return None;
         }
@@ -154,12 +163,7 @@ impl Gradient {
     pub(crate) fn refused(&mut self, now: Instant) {
         self.window.refused = true;
         self.pressed = true;
-        let Some(probe) = &self.probe else { return };
-        let started = probe.started;
-        let longest = PATIENCE.max(self.known_latency().saturating_mul(PATIENT));
-        if now.saturating_duration_since(self.window.since) > longest {
-            self.leave_probe(started, now);
-        }
+        self.judge(now);
     }
 
     /// A request of a window is over; it took this long, if that says anything.
@@ -170,22 +174,28 @@ impl Gradient {
         self.window.done += 1;
         let Some((latency, now)) = sample else { return };
         let track = self.tracks.get_mut(class);
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        track.sum = track.sum.saturating_add(micros);
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(FOREVER);
+        track.sum += micros.min(FOREVER);
         track.count += 1;
         self.judge(now);
     }
 
-    /// Ends the window if its requests are done.
+    /// Ends the window if its requests are done, and a probe for which none come.
     fn judge(&mut self, now: Instant) {
         let window = &self.window;
+        let age = now.saturating_duration_since(window.since);
         if window.open {
+            let longest = PATIENCE.max(self.known_latency().saturating_mul(PATIENT));
+            if let Some(probe) = self.probe.as_ref().filter(|_| age > longest) {
+                self.leave_probe(probe.started, now);
+            }
             return;
         }
         let under_way = window.admitted - window.done;
-        let age = now.saturating_duration_since(window.since);
-        let long = WINDOW.max(self.known_latency().saturating_mul(LONG));
-        if under_way > window.admitted / STRAGGLERS && age < long {
+        let long = age >= WINDOW.max(self.known_latency().saturating_mul(LONG));
+        let few = under_way <= window.admitted / STRAGGLERS;
+        let most = long && under_way <= window.admitted / MANY_STRAGGLERS;
+        if !(few || most) {
             return;
         }
         let samples: u64 = Class::ALL
@@ -206,27 +216,48 @@ impl Gradient {
         let limited = self.window.refused || peak * IN_THE_WAY * ONE >= self.limit;
         self.learn(limited);
         if !limited {
-            self.shrinking = 0;
+            self.mark = None;
             return;
         }
         let ratio = self.ratio(|track| track.baseline);
         let tolerated = u64::from(self.policy.tolerance_percent) * ONE * ONE / 100;
         let gradient = (tolerated / ratio.max(1)).clamp(ONE / 2, ONE);
-        let next = self.limit * gradient / ONE + (self.limit * ONE).isqrt();
-        let before = self.limit;
-        self.set(next);
-        let at_least = gradient < ONE && self.limit <= u64::from(self.policy.min) * ONE;
-        self.shrinking = if self.limit < before || at_least {
-            self.shrinking + 1
-        } else {
-            0
-        };
+        if self.is_in_vain(Mark {
+            limit: self.limit,
+            peak,
+            ratio,
+        }) {
+            return;
+        }
+        self.set(self.limit * gradient / ONE + (self.limit * ONE).isqrt());
+        // A probe costs something: it takes up no more than a tenth of the time.
+        let rare = self.probe_took.saturating_mul(10);
         let since = now.saturating_duration_since(self.probed);
-        let regular = Duration::from_millis(self.policy.probe_ms).max(self.probe_took * 10);
-        let doubted = self.shrinking >= DOUBT && since >= SOONEST_DOUBT.max(self.probe_took * 10);
-        if self.pressed && (since >= regular || doubted || !self.trusted) {
+        let regular = since >= rare.max(Duration::from_millis(self.policy.probe_ms));
+        if self.pressed && (regular || !self.trusted) {
             self.begin_probe(now);
         }
+    }
+
+    /// Whether fewer requests at once have made none of them quicker: then it is not their number that
+    /// makes them slow. The limit is what it was before, and what they take is the baseline.
+    fn is_in_vain(&mut self, now: Mark) -> bool {
+        if now.ratio * 100 <= u64::from(self.policy.tolerance_percent) * ONE {
+            self.mark = None;
+            return false;
+        }
+        let before = *self.mark.get_or_insert(now);
+        if now.peak * 10 > before.peak * 6 {
+            return false;
+        }
+        if now.ratio * 10 < before.ratio * 9 {
+            self.mark = Some(now);
+            return false;
+        }
+        self.mark = None;
+        self.rebase();
+        self.set(before.limit);
+        true
     }
 
     /// Follows latency while nothing is in the way. What is learnt under pressure, for want of anything
@@ -276,6 +307,15 @@ impl Gradient {
             self.halve();
             return;
         }
+        self.rebase();
+        if halvings > 1 {
+            self.limit = self.limit.min(level * 2);
+        }
+        self.leave_probe(started, now);
+    }
+
+    /// Takes what was measured in the window for what requests take without a queue.
+    fn rebase(&mut self) {
         // Few requests of a class say little of it; all of them together say whether things have
         // changed. Small changes are left out: they would add up to a drift. What was learnt with a
         // queue in it is forgotten.
@@ -291,10 +331,6 @@ impl Gradient {
                 None => average,
             };
         }
-        if halvings > 1 {
-            self.limit = self.limit.min(level * 2);
-        }
-        self.leave_probe(started, now);
     }
 
     fn leave_probe(&mut self, started: Instant, now: Instant) {
@@ -303,7 +339,7 @@ impl Gradient {
         self.probed = now;
         self.probe_took = now.saturating_duration_since(started);
         self.pressed = false;
-        self.shrinking = 0;
+        self.mark = None;
         self.set(self.limit);
         self.open_window(now);
     }

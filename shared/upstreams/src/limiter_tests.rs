@@ -178,6 +178,44 @@ async fn what_fails_at_once_does_not_make_a_service_look_quick() {
     assert_eq!(baseline.money, None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_slow_service_is_learnt_from_the_start_and_when_it_has_become_slow() {
+    for class in [Class::Search, Class::Money] {
+        let policy = LimitPolicy::default();
+        let limiter = Limiter::new("flight_service", policy, Instant::now());
+        for millis in [3_000, 20, 4_000] {
+            // Twenty a second for two minutes: up to eighty at once.
+            let mut shed = Vec::new();
+            for n in 0..2_400_u32 {
+                match enter(&limiter, class).await {
+                    Ok(permit) => drop(tokio::spawn(answer(permit, millis))),
+                    Err(_) => shed.push(n),
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            let baseline = *limiter.status().baseline.get(class);
+            let baseline = baseline.unwrap().as_millis();
+            let off = baseline.abs_diff(millis.into());
+            assert!(
+                off * 10 <= u128::from(millis),
+                "{class:?}: {baseline} is not {millis}"
+            );
+            let last = shed.last().copied().unwrap_or_default();
+            assert!(
+                last < 1_800,
+                "{class:?} at {millis} ms: {} shed",
+                shed.len()
+            );
+        }
+    }
+}
+
+async fn answer(permit: Permit, millis: u64) {
+    let latency = Duration::from_millis(millis);
+    tokio::time::sleep(latency).await;
+    permit.served(latency, Instant::now());
+}
+
 /// `cargo test -p upstreams --release -- --ignored --nocapture a_place`
 #[tokio::test]
 #[ignore = "a measurement"]
