@@ -1,9 +1,12 @@
 //! A lean HTTP/1.1 client (RFC 9112): one request at a time on a kept connection, answers read and
 //! mostly thrown away. It does as little as it can, because it shares the machine with what it measures.
 
+use std::future::poll_fn;
 use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::Poll;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 
 use crate::dial::Stream;
 use crate::failure::{Failure, FailureKind};
@@ -46,7 +49,8 @@ pub(crate) struct Connection {
     to: usize,
     /// Read so far of the present answer.
     bytes: u64,
-    open: bool,
+    /// Whether the last answer leaves it for another request.
+    keep: bool,
 }
 
 impl Connection {
@@ -57,13 +61,22 @@ impl Connection {
             from: 0,
             to: 0,
             bytes: 0,
-            open: true,
+            keep: true,
         }
     }
 
-    /// Whether it may carry another request.
-    pub(crate) fn is_open(&self) -> bool {
-        self.open
+    /// Whether it may carry another request: neither side has said or done that it closes. A server may
+    /// close a connection that was idle for long, which is no error (RFC 9112 §9.5).
+    pub(crate) async fn is_open(&mut self) -> bool {
+        let Self { stream, keep, .. } = self;
+        let mut byte = [0];
+        let mut byte = ReadBuf::new(&mut byte);
+        // Whatever can be read, an end or a word of farewell, answers no request of ours.
+        let quiet = poll_fn(|context| {
+            let read = Pin::new(&mut *stream).poll_read(context, &mut byte);
+            Poll::Ready(read.is_pending())
+        });
+        *keep && quiet.await
     }
 
     /// Sends a request, already in its wire form, and reads the whole answer. After an error, or when it
@@ -74,7 +87,7 @@ impl Connection {
         of_head: bool,
         keep_body: bool,
     ) -> Result<Answer, Failure> {
-        self.open = false;
+        self.keep = false;
         self.bytes = 0;
         self.stream.write_all(request).await?;
         let mut head = self.head().await?;
@@ -94,7 +107,7 @@ impl Connection {
         if self.from < self.to {
             return Err(Failure::bad_http("more bytes than the answer has"));
         }
-        self.open = head.keep;
+        self.keep = head.keep;
         Ok(Answer {
             status: head.status,
             bytes: self.bytes,
@@ -305,7 +318,7 @@ mod tests {
         });
         let answer = connection.exchange(b"ping", false, true).await;
         drop(server);
-        answer.map(|answer| (answer, connection.is_open()))
+        answer.map(|answer| (answer, connection.keep))
     }
 
     async fn read(answer: &str) -> Result<(Answer, bool), Failure> {

@@ -194,10 +194,13 @@ impl Lane {
                 let slot = connections
                     .get_mut(step.origin)
                     .ok_or_else(|| connect("no such origin".to_owned()))?;
-                let open = slot.take().filter(http1::Connection::is_open);
-                let connection = match open {
-                    Some(connection) => slot.insert(connection),
-                    None => {
+                let open = match slot {
+                    Some(connection) => connection.is_open().await,
+                    None => false,
+                };
+                let connection = match slot {
+                    Some(connection) if open => connection,
+                    slot => {
                         let stream = self.worker.dial.dial(step.origin).await;
                         let stream = stream.map_err(|error| connect(error.to_string()))?;
                         slot.insert(http1::Connection::new(stream))

@@ -121,6 +121,12 @@ async fn a_server_that_closes_after_each_answer_makes_no_errors() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_was_closed_while_idle_is_made_anew() {
+    let report = told("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    assert_eq!((report.errors, report.statuses[&200]), (0, 1000));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_closed_loop_does_not_storm_a_port_where_nobody_listens() {
     struct Refused;
     #[async_trait::async_trait]
