@@ -4,7 +4,34 @@
 //! ```text
 //! Discovery ──▶ Targets ──▶ Balancer (health, ejection) ◀── checks
 //!                                │
-//!            Upstream::enter ──▶ Exchange ──▶ finish │ again
+//!            Upstream::enter ──▶ Exchange ──▶ answered │ again
+//! ```
+//!
+//! ```
+//! use std::time::Duration;
+//! use tokio::time::Instant;
+//! use upstreams::{Class, Discovery, Ending, Outcome, Registries, Upstream, UpstreamPolicy};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let found = "http://10.0.0.1:8011, http://10.0.0.2:8011".parse::<Discovery>()?;
+//! let found = found.follow(&Registries::default())?;
+//! let upstream = Upstream::new("flight_service", &UpstreamPolicy::default(), Box::new(|_| {}))?;
+//! let balancer = upstream.balancer().clone();
+//! let targets = found.targets();
+//! balancer.update(&targets.borrow(), Instant::now());
+//! tokio::spawn(async move { balancer.follow(targets).await });
+//!
+//! let deadline = Instant::now() + Duration::from_secs(6);
+//! let exchange = upstream.enter(Class::Search, deadline).await.map_err(|_| "refused")?;
+//! assert_eq!(exchange.endpoint().authority().port_u16(), Some(8011));
+//! // … the request is sent, and the head of its answer comes …
+//! let latency = Duration::from_millis(3);
+//! let busy = exchange.answered(Outcome { ending: Ending::Served, latency });
+//! // … and its body …
+//! drop(busy);
+//! # Ok(())
+//! # }
 //! ```
 
 mod address;

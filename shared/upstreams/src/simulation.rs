@@ -88,7 +88,7 @@ impl Run {
     }
 }
 
-const HEAD: &str = "    load    offered goodput | background       | search           | interactive      | money\n                            | served       p99 | served       p99 | served       p99 | served       p99";
+const HEAD: &str = "    load    offered goodput | background       | search           | interactive      | money              limit\n                            | served       p99 | served       p99 | served       p99 | served       p99";
 
 struct Simulation {
     limiter: Option<Arc<Limiter>>,
