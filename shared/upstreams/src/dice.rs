@@ -19,14 +19,30 @@ impl Dice {
 
     /// A number below `bound`; 0 if that is 0.
     pub(crate) fn below(&self, bound: u64) -> u64 {
-        let wide = u128::from(self.roll()) * u128::from(bound);
-        u64::try_from(wide >> 64).unwrap_or_default()
+        self.hand().below(bound)
     }
 
-    fn roll(&self) -> u64 {
-        mix(self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed))
+    /// Numbers of one's own, for which the other threads are not asked again.
+    pub(crate) fn hand(&self) -> Hand {
+        Hand(mix(self.0.fetch_add(STEP, Ordering::Relaxed)))
     }
 }
+
+/// A sequence of its own; see [`Dice::hand`].
+#[derive(Debug)]
+pub(crate) struct Hand(u64);
+
+impl Hand {
+    /// As [`Dice::below`].
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        let wide = u128::from(self.0) * u128::from(bound);
+        self.0 = mix(self.0.wrapping_add(STEP));
+        u64::try_from(wide >> 64).unwrap_or_default()
+    }
+}
+
+/// The golden ratio, as SplitMix64 has it.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Spreads a number over all bits.
 pub(crate) fn mix(mut z: u64) -> u64 {
@@ -38,6 +54,23 @@ pub(crate) fn mix(mut z: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_number_of_a_hand_says_nothing_of_the_next() {
+        let dice = Dice::seeded(1);
+        let mut counts = [[0_u32; 4]; 4];
+        for _ in 0..160_000 {
+            let mut hand = dice.hand();
+            let first = usize::try_from(hand.below(4)).unwrap();
+            counts[first][usize::try_from(hand.below(4)).unwrap()] += 1;
+        }
+        // Chi-squared with 15 degrees of freedom: 37.7 is exceeded once in 1,000 even draws.
+        let pairs = counts.iter().flatten();
+        let chi: f64 = pairs
+            .map(|n| (f64::from(*n) - 10_000.0).powi(2) / 10_000.0)
+            .sum();
+        assert!(chi < 37.7, "{counts:?}");
+    }
 
     #[test]
     fn every_number_below_the_bound_comes_up_equally_often() {

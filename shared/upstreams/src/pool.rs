@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::dice::Dice;
+use crate::dice::{Dice, Hand};
 use crate::endpoint::{Endpoint, EndpointId};
 use crate::roster::{Health, Member};
 
@@ -98,8 +98,9 @@ impl Pool {
         if let [only] = self.slots.as_slice() {
             return (Some(&only.endpoint.id) != except).then_some(&only.endpoint);
         }
-        let first = self.draw(dice, now, slow_start, except, None)?;
-        let Some(second) = self.draw(dice, now, slow_start, except, Some(first)) else {
+        let mut hand = dice.hand();
+        let first = self.draw(&mut hand, now, slow_start, except, None)?;
+        let Some(second) = self.draw(&mut hand, now, slow_start, except, Some(first)) else {
             return Some(&first.endpoint);
         };
         let load = |slot: &Slot, other: &Slot| {
@@ -118,7 +119,7 @@ impl Pool {
 
     fn draw(
         &self,
-        dice: &Dice,
+        hand: &mut Hand,
         now: Instant,
         slow_start: Duration,
         except: Option<&EndpointId>,
@@ -130,14 +131,14 @@ impl Pool {
         };
         let mut last = None;
         for _ in 0..DRAWS {
-            let point = dice.below(self.total);
+            let point = hand.below(self.total);
             let index = self.slots.partition_point(|slot| slot.upto <= point);
             let Some(slot) = self.slots.get(index).filter(|slot| fits(slot)) else {
                 continue;
             };
             last = Some(slot);
             let warmth = slot.warmth(now, slow_start);
-            if warmth == FULL || dice.below(FULL) < warmth {
+            if warmth == FULL || hand.below(FULL) < warmth {
                 return last;
             }
         }

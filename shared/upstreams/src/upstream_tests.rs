@@ -269,12 +269,15 @@ fn numbers_that_make_no_sense_are_refused_by_name() {
 #[ignore = "a measurement"]
 async fn a_request_through_every_policy_costs_little() {
     let upstream = upstream(3);
-    const ROUNDS: u32 = 1_000_000;
-    let start = Instant::now();
-    for _ in 0..ROUNDS {
-        enter(&upstream).await.finish(after(Ending::Served, 3));
+    const ROUNDS: u32 = 50_000;
+    let mut each = Duration::MAX;
+    for _ in 0..30 {
+        let start = Instant::now();
+        for _ in 0..ROUNDS {
+            enter(&upstream).await.finish(after(Ending::Served, 3));
+        }
+        each = each.min(start.elapsed() / ROUNDS);
     }
-    let each = start.elapsed() / ROUNDS;
     println!("{each:?} for a request through every policy");
     assert!(each < Duration::from_micros(20));
 }
