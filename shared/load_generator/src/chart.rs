@@ -9,7 +9,7 @@ use crate::units::{digits, human_ms};
 const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 52.0;
-const RIGHT: f64 = 12.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 26.0;
 
@@ -80,7 +80,8 @@ impl Chart {
                 escape(&label)
             )?;
         }
-        for (position, label) in &self.ticks {
+        let within = |(at, _): &&(f64, String)| (x_low..=x_high).contains(at);
+        for (position, label) in self.ticks.iter().filter(within) {
             let x = at_x(*position);
             writeln!(
                 svg,
@@ -137,15 +138,15 @@ impl Chart {
                 values.take_while(|y| *y <= high).collect()
             }
             Scale::LogMs => {
-                // 1, 2 and 5 where there is room for them.
                 let decades = std::iter::successors(Some(1e-4), |y| Some(y * 10.0)).take(12);
                 let within = |y: &f64| (low..=high).contains(&y.log10());
-                let fine: &[f64] = if high - low < 2.0 {
-                    &[1.0, 2.0, 5.0]
-                } else {
-                    &[1.0]
+                // As many within a decade as there is room for.
+                let factors: &[f64] = match high - low {
+                    ..1.5 => &[1.0, 2.0, 5.0],
+                    ..3.5 => &[1.0, 3.0],
+                    _ => &[1.0],
                 };
-                let values = decades.flat_map(|decade| fine.iter().map(move |f| decade * f));
+                let values = decades.flat_map(|decade| factors.iter().map(move |f| decade * f));
                 values.filter(within).collect()
             }
         }
@@ -226,5 +227,25 @@ mod tests {
             ticks: Vec::new(),
         };
         assert_eq!(chart.svg(), "");
+    }
+
+    #[test]
+    fn only_what_lies_on_the_axes_is_drawn() {
+        let chart = Chart {
+            title: "a",
+            scale: Scale::LogMs,
+            lines: vec![Line {
+                name: "b",
+                class: "a",
+                points: vec![(1.0, 0.5), (2.0, 20.0)],
+            }],
+            ticks: time_ticks(3.0),
+        };
+        let svg = chart.svg();
+        assert!(svg.contains(">1 s<") && svg.contains(">2 s<"), "{svg}");
+        assert!(!svg.contains(">0 s<") && !svg.contains(">3 s<"), "{svg}");
+        let labels = ["300 µs", "1 ms", "3 ms", "10 ms", "30 ms"];
+        let drawn = labels.map(|label| svg.contains(&format!(">{label}<")));
+        assert_eq!(drawn, [false, true, true, true, false], "{svg}");
     }
 }
