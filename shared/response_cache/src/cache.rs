@@ -131,7 +131,7 @@ impl ResponseCache {
     }
 
     /// Looks into memory, without waiting for anything. `method` is `GET` or `HEAD`; any other is a
-    /// miss, as is a request with a condition that only the origin may judge.
+    /// miss, as is a request that only the origin can answer: with content, say.
     pub fn lookup(&self, key: &Key, request: &HeaderMap, method: &Method, now: Moment) -> Lookup {
         let cacheable = matches!(*method, Method::GET | Method::HEAD);
         if !cacheable || is_for_the_origin(request) {

@@ -9,8 +9,13 @@ use crate::directives::split_list;
 use crate::moment::date_of;
 use crate::vary::text_of;
 
-/// Preconditions that only the origin may judge, for they guard against changing what is there.
-const FOR_THE_ORIGIN: [HeaderName; 2] = [header::IF_MATCH, header::IF_UNMODIFIED_SINCE];
+/// Preconditions that guard against changing what is there, and a change of the protocol.
+const FOR_THE_ORIGIN: [HeaderName; 4] = [
+    header::IF_MATCH,
+    header::IF_UNMODIFIED_SINCE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
 
 /// What is given to the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +34,12 @@ pub(crate) fn is_conditional(request: &HeaderMap) -> bool {
     request.contains_key(header::IF_NONE_MATCH) || request.contains_key(header::IF_MODIFIED_SINCE)
 }
 
-/// Whether the request has a condition that only the origin may judge.
+/// Whether only the origin can answer the request. What depends on a request's content has no key.
 pub(crate) fn is_for_the_origin(request: &HeaderMap) -> bool {
     FOR_THE_ORIGIN.iter().any(|name| request.contains_key(name))
+        || request
+            .get(header::CONTENT_LENGTH)
+            .is_some_and(|length| length != "0")
 }
 
 /// Chooses by the request's fields. `length` is the body's, where that is known and the body there.

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::body::BoxError;
 use crate::buffer::Buffer;
@@ -69,10 +71,20 @@ impl Arrivals {
 #[derive(Debug, Default)]
 pub(crate) struct Flights(Mutex<State>);
 
+/// How long after an answer for one request alone nobody waits for another's.
+const APART: Duration = Duration::from_secs(10);
+
+/// The fewest keys among which those that are over are searched for.
+const FEWEST_SWEPT: usize = 1_024;
+
 #[derive(Debug, Default)]
 struct State {
     under_way: ByKey<(u64, watch::Receiver<Option<Landing>>)>,
     count: u64,
+    /// Keys whose requests go by themselves, and until when: to wait for what cannot be shared would
+    /// only cost time.
+    apart: ByKey<Instant>,
+    sweep_at: usize,
 }
 
 /// A flight under way, in the hands of who makes it. When it is dropped nobody joins it any more.
@@ -84,6 +96,8 @@ pub(crate) struct Flight {
 pub(crate) enum Joined {
     First(Flight, Arrivals),
     Later(Arrivals),
+    /// Go alone.
+    Apart,
 }
 
 impl Flights {
@@ -97,6 +111,13 @@ impl Flights {
         if let Some((_, receiver)) = state.under_way.get(key) {
             return Joined::Later(Arrivals(receiver.clone()));
         }
+        if state
+            .apart
+            .get(key)
+            .is_some_and(|until| Instant::now() < *until)
+        {
+            return Joined::Apart;
+        }
         let (publisher, receiver) = watch::channel(None);
         state.count += 1;
         let number = state.count;
@@ -109,6 +130,11 @@ impl Flights {
             registered: Some((Arc::clone(self), key.clone(), number)),
         };
         Joined::First(flight, Arrivals(receiver))
+    }
+
+    /// Lets requests for the key wait for each other again.
+    pub(crate) fn join_again(&self, key: &Key) {
+        self.state().apart.remove(key);
     }
 }
 
@@ -125,6 +151,20 @@ impl Flight {
 
     pub(crate) fn land(&self, landing: Landing) {
         self.publisher.send_replace(Some(landing));
+    }
+
+    /// For a while nobody waits for an answer to this key.
+    pub(crate) fn keep_apart(&self) {
+        let Some((flights, key, _)) = &self.registered else {
+            return;
+        };
+        let now = Instant::now();
+        let mut state = flights.state();
+        if state.apart.len() >= state.sweep_at {
+            state.apart.retain(|_, until| now < *until);
+            state.sweep_at = (state.apart.len() * 2).max(FEWEST_SWEPT);
+        }
+        state.apart.insert(key.clone(), now + APART);
     }
 
     /// Lets nobody join any more.

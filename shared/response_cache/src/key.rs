@@ -24,13 +24,14 @@ struct Parts {
 }
 
 impl Key {
-    /// The key of a request, or `None` when it must not be cached: an answer for one caller needs to
-    /// know which. The authority does not count, for the gateway answers alike under all its names.
+    /// The key of a request, or `None` when it must not be cached: the rule is off, or the answer is for
+    /// one caller and it is not known which. The authority does not count, for the gateway answers alike under all its names.
     ///
     /// `caller` is any text that no other caller has; it is left out where all share. Query parameters
     /// are sorted by name, those of one name keep their order.
     pub fn new(uri: &Uri, rule: &Rule, caller: &str) -> Option<Self> {
         let caller = match rule.audience {
+            _ if !rule.enabled => return None,
             Audience::Caller if caller.is_empty() => return None,
             Audience::Caller => caller,
             Audience::Public | Audience::Everyone => "",
@@ -87,24 +88,30 @@ pub(crate) fn canonical_target(uri: &Uri, ignored: &[&str]) -> String {
         "" => "/",
         path => path,
     };
-    let Some(query) = uri.query() else {
-        return path.to_owned();
+    let query = uri.query();
+    let mut target = String::with_capacity(path.len() + query.map_or(0, |query| query.len() + 1));
+    target.push_str(path);
+    let Some(query) = query else {
+        return target;
     };
-    let name_of = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
-    let mut pairs: Vec<&str> = query
+    let mut pairs: Vec<(&str, &str)> = query
         .split('&')
-        .filter(|pair| !pair.is_empty() && !ignored.contains(&name_of(pair).as_str()))
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| (pair.split_once('=').map_or(pair, |(name, _)| name), pair))
+        .filter(|(name, _)| !ignored.contains(name))
         .collect();
-    pairs.sort_by_key(|pair| name_of(pair));
-    if pairs.is_empty() {
+    pairs.sort_by_key(|(name, _)| *name);
+    if query.is_empty() {
         // "/a?" and "/a" are two resources, "/a?ignored=1" and "/a" are one.
-        return if query.is_empty() {
-            format!("{path}?")
-        } else {
-            path.to_owned()
-        };
+        target.push('?');
     }
-    format!("{path}?{}", pairs.join("&"))
+    let mut separator = '?';
+    for (_, pair) in pairs {
+        target.push(separator);
+        target.push_str(pair);
+        separator = '&';
+    }
+    target
 }
 
 #[cfg(test)]
@@ -134,9 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_for_one_caller_needs_a_caller() {
+    fn a_key_needs_a_rule_that_is_on_and_for_one_caller_a_caller() {
         let uri: Uri = "/a".parse().unwrap();
         let mut rule = Rule::default();
+        assert!(Key::new(&uri, &rule, "x").is_none());
+        rule.enabled = true;
         assert!(Key::new(&uri, &rule, "").is_none());
         assert_ne!(Key::new(&uri, &rule, "x"), Key::new(&uri, &rule, "y"));
         rule.audience = Audience::Everyone;

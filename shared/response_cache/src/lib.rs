@@ -18,6 +18,7 @@ mod buffer;
 mod cache;
 mod codec;
 mod conditions;
+mod confirm;
 mod dictionary;
 mod directives;
 mod flight;

@@ -20,7 +20,6 @@ use crate::rule::Rule;
 use crate::status_field::{Handling, Reason};
 use crate::stored::{Stored, clean};
 use crate::trip::Trip;
-use crate::vary::selects;
 
 /// The origin's answer on its way.
 pub type Fetching = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
@@ -189,6 +188,7 @@ impl Trip {
                 }
                 None => self.alone().await,
             },
+            Joined::Apart => self.alone().await,
         }
     }
 
@@ -232,13 +232,11 @@ impl Trip {
         };
         let (method, headers) = (&self.request.method, &self.request.headers);
         match landing {
-            Landing::Whole(stored, handling) if selects(&stored.labels.selectors, headers) => {
+            Landing::Whole(stored, handling) if stored.is_selected_by(headers) => {
                 let hit = Hit::new(stored, self.cache.now());
                 Some(Ok(hit.respond_as(method, headers, handled(handling))))
             }
-            Landing::Arriving(head, buffer, handling)
-                if selects(&head.labels.selectors, headers) =>
-            {
+            Landing::Arriving(head, buffer, handling) if head.is_selected_by(headers) => {
                 let reader = Reader::new(&buffer)?;
                 let handling = handled(handling);
                 Some(Ok(self.arriving(

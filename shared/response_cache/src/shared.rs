@@ -16,7 +16,6 @@ use crate::purge::{Purge, Verdict};
 use crate::remote::{News, Remote, new_epoch};
 use crate::rule::Rule;
 use crate::stored::Stored;
-use crate::vary::selects;
 
 /// How often the log of purges is looked at.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -179,7 +178,7 @@ impl Inner {
         else {
             return None;
         };
-        if own != *key || !selects(&stored.labels.selectors, request) {
+        if own != *key || !stored.is_selected_by(request) {
             return None;
         }
         match remote.verdict(&mark, key, &stored) {

@@ -11,7 +11,6 @@ use http::HeaderMap;
 
 use crate::key::Key;
 use crate::stored::Stored;
-use crate::vary::selects;
 
 /// The most variants of one key: a client must not fill the cache by making up field values.
 const MOST_VARIANTS: usize = 32;
@@ -115,7 +114,7 @@ impl Store {
         }
         slot.variants
             .iter()
-            .find(|stored| selects(&stored.labels.selectors, request))
+            .find(|stored| stored.is_selected_by(request))
             .map_or(Found::OtherVariants, |stored| {
                 Found::Stored(Arc::clone(stored))
             })

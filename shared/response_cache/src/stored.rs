@@ -9,7 +9,7 @@ use crate::Rule;
 use crate::directives::{Directives, TARGETED};
 use crate::freshness::{Exchange, Freshness};
 use crate::moment::{Moment, date_of};
-use crate::vary::Selector;
+use crate::vary::{Selector, selects};
 
 const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 
@@ -146,6 +146,11 @@ impl Stored {
 
     pub(crate) fn may_be_stale_on_error(&self, now: Moment) -> bool {
         self.may_be_stale(now, self.freshness.stale_if_error)
+    }
+
+    /// Whether the request would get this answer, of all variants (RFC 9111 §4.1).
+    pub(crate) fn is_selected_by(&self, request: &HeaderMap) -> bool {
+        selects(&self.labels.selectors, &self.headers, request)
     }
 
     /// Whether the origin can be asked for it with a condition.

@@ -94,6 +94,10 @@ impl Trip {
                 storable(asked, status, headers, &directives, &self.rule, exchange)
             });
         let Some(selectors) = selectors else {
+            self.reconsider(&response, exchange, seen);
+            if self.request.method == Method::GET && !is_failure(status) {
+                flight.keep_apart();
+            }
             self.unshared(response, own);
             flight.land(Landing::Unshared);
             return;
@@ -114,6 +118,7 @@ impl Trip {
             exchange,
             seen,
         ));
+        self.cache.0.flights.join_again(&self.key);
         let buffer = Arc::new(Buffer::default());
         let ending = Ending(Arc::clone(&buffer));
         let handling = self.handling(None, true);
@@ -201,60 +206,8 @@ impl Trip {
         }
     }
 
-    /// What is given in place of a failure (RFC 5861 §4).
-    fn failed(&self, status: Option<StatusCode>) -> Option<Landing> {
-        let stale = self.stale.as_ref()?;
-        if !stale.may_be_stale_on_error(self.cache.now()) {
-            return None;
-        }
-        self.cache.0.counters.stale.increment();
-        Some(Landing::Whole(
-            Arc::clone(stale),
-            self.handling(status, false),
-        ))
-    }
-
-    /// The stored answer is right: its fields are brought up to date (RFC 9111 §4.3.4).
-    fn confirmed(
-        &self,
-        stale: &Arc<Stored>,
-        response: &Response<Body>,
-        exchange: Exchange,
-        seen: u64,
-        own: oneshot::Sender<Response<Body>>,
-    ) -> Landing {
-        self.cache.0.counters.revalidations.increment();
-        let fields = stale.updated_fields(response.headers());
-        let directives = Directives::of_response(&fields);
-        let asked = &self.request.headers;
-        let (status, rule) = (stale.status, &self.rule);
-        let selectors = storable(asked, status, &fields, &directives, rule, exchange);
-        let keeps = selectors.is_some();
-        let selectors = selectors.unwrap_or_default();
-        let head = head(status, fields, &directives, rule, selectors, exchange, seen);
-        let stored = Arc::new(head.with_body(stale.body.clone()));
-        let handling = self.handling(Some(response.status()), false);
-        if keeps {
-            self.keep(&stored);
-            return Landing::Whole(stored, handling);
-        }
-        self.cache.0.store.remove(&self.key, stale);
-        let hit = Hit::new(stored, self.cache.now());
-        let response = hit.respond_as(&self.request.method, asked, handling);
-        // The client may be gone.
-        let _ = own.send(response);
-        Landing::Unshared
-    }
-
-    /// Passes on what may not be stored. It also shows that what is stored is no longer right.
+    /// Passes on what may not be stored.
     fn unshared(&self, mut response: Response<Body>, own: oneshot::Sender<Response<Body>>) {
-        let status = response.status();
-        if let Some(stale) = &self.stale
-            && self.request.method == Method::GET
-            && !is_failure(status)
-        {
-            self.cache.0.store.remove(&self.key, stale);
-        }
         clean(response.headers_mut(), &self.rule);
         self.handling(None, false).add_to(response.headers_mut());
         // The client may be gone.
@@ -300,7 +253,7 @@ impl Trip {
         complete.then_some(body)
     }
 
-    fn keep(&self, stored: &Arc<Stored>) {
+    pub(crate) fn keep(&self, stored: &Arc<Stored>) {
         let (cache, now) = (&self.cache.0, self.cache.now());
         cache.keep(&self.key, stored, now);
         if let Some(shared) = &cache.shared {
@@ -308,7 +261,7 @@ impl Trip {
         }
     }
 
-    fn handling(&self, status: Option<StatusCode>, stored: bool) -> Handling {
+    pub(crate) fn handling(&self, status: Option<StatusCode>, stored: bool) -> Handling {
         Handling::Forwarded {
             reason: self.reason,
             status: status.map(|status| status.as_u16()),
@@ -323,7 +276,7 @@ fn is_failure(status: StatusCode) -> bool {
     matches!(status.as_u16(), 500 | 502 | 503 | 504)
 }
 
-fn declared_length(headers: &http::HeaderMap) -> Option<usize> {
+pub(crate) fn declared_length(headers: &http::HeaderMap) -> Option<usize> {
     headers
         .get(header::CONTENT_LENGTH)?
         .to_str()

@@ -42,9 +42,16 @@ pub(crate) fn selectors(
     Some(found)
 }
 
-/// Whether a request chooses the same answer.
-pub(crate) fn selects(selectors: &[Selector], request: &HeaderMap) -> bool {
+/// Whether a request chooses the same answer. One in the language that the request wants most is what the
+/// origin would choose, whatever else the request would take (RFC 9111 §4.1).
+pub(crate) fn selects(selectors: &[Selector], response: &HeaderMap, request: &HeaderMap) -> bool {
     selectors.iter().all(|selector| {
+        if selector.name == header::ACCEPT_LANGUAGE
+            && let Some(language) = response.get(header::CONTENT_LANGUAGE)
+            && is_wanted_most(&text_of(language), request)
+        {
+            return true;
+        }
         let mut lines = request.get_all(&selector.name).iter();
         match (lines.next(), selector.value.as_deref()) {
             (None, None) => true,
@@ -54,6 +61,29 @@ pub(crate) fn selects(selectors: &[Selector], request: &HeaderMap) -> bool {
                     || normalised(request, &selector.name).as_deref() == Some(value)
             }
         }
+    })
+}
+
+/// Whether the language, and it alone, has the greatest weight.
+fn is_wanted_most(language: &str, request: &HeaderMap) -> bool {
+    let Some(wanted) = normalised(request, &header::ACCEPT_LANGUAGE) else {
+        return false;
+    };
+    let weighed = wanted.split(',').map(|member| {
+        let (range, weight) = member.split_once(";q=").unwrap_or((member, "1"));
+        Some((range, weight.parse::<f32>().ok()?))
+    });
+    let Some(weighed) = weighed.collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    let own = weighed
+        .iter()
+        .find(|(range, _)| range.eq_ignore_ascii_case(language));
+    own.is_some_and(|(own, greatest)| {
+        *greatest > 0.0
+            && weighed
+                .iter()
+                .all(|(range, weight)| range == own || weight < greatest)
     })
 }
 
@@ -102,7 +132,7 @@ mod tests {
     fn same(name: &'static str, one: &[&str], other: &[&str]) -> bool {
         let of = |values: &[&str]| fields(&values.iter().map(|&v| (name, v)).collect::<Vec<_>>());
         let chosen = selectors(&fields(&[("vary", name)]), &of(one), None).unwrap();
-        selects(&chosen, &of(other))
+        selects(&chosen, &HeaderMap::new(), &of(other))
     }
 
     #[test]
@@ -149,5 +179,26 @@ mod tests {
         let response = fields(&[("vary", "accept, origin")]);
         let allowed = [header::ACCEPT];
         assert!(selectors(&response, &HeaderMap::new(), Some(&allowed)).is_none());
+    }
+
+    #[test]
+    fn an_answer_in_the_language_that_is_wanted_most_is_the_right_one() {
+        let asked = fields(&[("accept-language", "en, de")]);
+        let chosen = selectors(&fields(&[("vary", "accept-language")]), &asked, None).unwrap();
+        let german = fields(&[("content-language", "de")]);
+        for (wanted, expected) in [
+            ("fr;q=0.5, de;q=1.0", true),
+            ("DE", true),
+            ("fr, de", false),
+            ("fr, de;q=0.9", false),
+            ("de-AT, fr;q=0.5", false),
+            ("de;q=0", false),
+            ("de;q=x", false),
+            ("de;q=NaN", false),
+        ] {
+            let request = fields(&[("accept-language", wanted)]);
+            assert_eq!(selects(&chosen, &german, &request), expected, "{wanted}");
+        }
+        assert!(!selects(&chosen, &german, &HeaderMap::new()));
     }
 }

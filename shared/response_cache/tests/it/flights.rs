@@ -285,3 +285,39 @@ async fn fields_of_the_first_client_alone_reach_nobody_else() {
         ("", &b"answer"[..])
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_again_for_what_could_not_be_shared_just_now() {
+    let story = Arc::new(Story::new(public()));
+    let shareable = Origin::new(|_, _| answer(200, &[FRESH], "for all"));
+    let private = [("cache-control", "private")];
+    let origin = Origin::new(move |_, _| answer(200, &private, ""));
+    story.get(&origin, "/a").await;
+
+    let held = Origin::held(move |_, _| answer(200, &private, ""));
+    let apart = crowd(&story, &held, 20).await;
+    while held.calls() < 20 {
+        yield_now().await;
+    }
+    held.release();
+    apart.join_all().await;
+
+    // What is stored in the meantime ends that at once, else the time does.
+    story.get(&shareable, "/a").await;
+    assert!(handling(&story.get(&shareable, "/a").await).starts_with("interline; hit"));
+    story.get(&origin, "/b").await;
+    tokio::time::advance(std::time::Duration::from_secs(10)).await;
+    let held = Origin::held(|_, _| answer(200, &[FRESH], "for all"));
+    let mut together = JoinSet::new();
+    for _ in 0..20 {
+        let (story, held) = (Arc::clone(&story), Arc::clone(&held));
+        together.spawn(async move { story.get(&held, "/b").await });
+    }
+    let before = story.cache.metrics().misses;
+    while story.cache.metrics().misses < before + 20 {
+        yield_now().await;
+    }
+    held.release();
+    together.join_all().await;
+    assert_eq!(held.calls(), 1);
+}

@@ -164,3 +164,27 @@ async fn a_rule_that_is_off_and_a_request_that_forbids_it_store_nothing() {
     }
     assert_eq!((origin.calls(), story.cache.metrics().stores), (4, 0));
 }
+
+#[tokio::test]
+async fn what_came_with_content_is_neither_stored_nor_answered_from_memory() {
+    let story = Story::new(public());
+    let origin = personal(&[FRESH]);
+    for fields in [
+        ("content-length", "5"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "websocket"),
+    ] {
+        story.send(&origin, "GET", "/a", &[fields]).await;
+        assert_eq!(story.cache.metrics().stores, 0);
+    }
+    story.get(&origin, "/a").await;
+    assert_eq!(origin.calls(), 4);
+    let got = story
+        .send(&origin, "GET", "/a", &[("content-length", "5")])
+        .await;
+    assert_eq!(handling(&got), "interline; fwd=bypass");
+    let got = story
+        .send(&origin, "GET", "/a", &[("content-length", "0")])
+        .await;
+    assert_eq!(handling(&got), "interline; hit; ttl=60");
+}

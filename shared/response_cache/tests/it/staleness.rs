@@ -152,3 +152,24 @@ async fn errors_are_not_stored_unless_the_rule_says_so() {
     let got = story.get(&origin, "/a").await;
     assert_eq!((got.status().as_u16(), origin.calls()), (404, 3));
 }
+
+#[tokio::test]
+async fn a_refusal_of_one_request_says_nothing_of_what_is_stored() {
+    for (status, remains) in [(429, true), (401, true), (404, false), (200, false)] {
+        let story = Story::new(public());
+        let origin = Origin::new(move |number, _| match number {
+            1 => answer(
+                200,
+                &[("cache-control", "max-age=10, stale-if-error=60")],
+                "old",
+            ),
+            2 => answer(status, &[("cache-control", "no-store")], ""),
+            _ => Err("connection refused".into()),
+        });
+        story.get(&origin, "/a").await;
+        story.pass(15);
+        assert_eq!(story.get(&origin, "/a").await.status(), status);
+        let covered = story.try_send(&origin, "GET", "/a", &[]).await;
+        assert_eq!(covered.is_ok(), remains, "{status}");
+    }
+}

@@ -228,3 +228,38 @@ async fn an_answer_without_a_lifetime_is_used_only_when_validated() {
         assert_eq!(origin.calls(), call);
     }
 }
+
+#[tokio::test]
+async fn a_head_shows_whether_what_is_stored_is_still_right() {
+    for (tag, is_right) in [("\"v1\"", true), ("\"v2\"", false)] {
+        let story = Story::new(public());
+        let origin = Origin::new(move |number, _| match number {
+            1 => answer(
+                200,
+                &[ETAG, ("cache-control", "max-age=10"), ("x-new", "1")],
+                "body",
+            ),
+            2 => answer(
+                200,
+                &[
+                    ("etag", tag),
+                    ("cache-control", "max-age=10"),
+                    ("x-new", "2"),
+                ],
+                "",
+            ),
+            _ => answer(200, &[("x-new", "3")], "other"),
+        });
+        story.get(&origin, "/a").await;
+        story.pass(15);
+        let got = story.send(&origin, "HEAD", "/a", &[]).await;
+        assert_eq!(handling(&got), "interline; fwd=stale");
+        let got = story.get(&origin, "/a").await;
+        let expected = if is_right {
+            ("2", &b"body"[..])
+        } else {
+            ("3", &b"other"[..])
+        };
+        assert_eq!((field(&got, "x-new"), got.body().as_ref()), expected);
+    }
+}
