@@ -166,3 +166,22 @@ async fn a_stop_gives_the_result_so_far_at_once() {
     );
     assert!((98.0..=100.5).contains(&report.rate), "{}", report.rate);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_generator_that_is_held_up_says_so() {
+    let server = Server::new(async |_, _| ok(""));
+    let mut job = job(&to("http://a/"), Load::Constant(100.0));
+    (job.connections, job.duration) = (50, Duration::from_secs(2));
+    // A machine that stands still for 20 ms each time.
+    let held_up = tokio::spawn(async {
+        loop {
+            tokio::time::advance(Duration::from_millis(20)).await;
+        }
+    });
+    let report = run_in_memory(&job, &server).await;
+    held_up.abort();
+    let generator = &report.generator;
+    assert!(generator.was_the_bottleneck, "{generator:?}");
+    assert!(generator.late >= 50, "{generator:?}");
+    assert!(report.notes[0].contains("bottleneck"), "{:?}", report.notes);
+}
