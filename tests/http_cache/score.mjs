@@ -9,10 +9,22 @@ import { pathToFileURL } from 'node:url'
 const GOALS = { required: { pass: 155, of: 160 }, optimal: { pass: 75, of: 105 } }
 const FLAWLESS = ['auth', 'cc-response', 'vary', 'invalidation', 'cdn-cache-control']
 
+// The package on npm is of 2020. Where RFC 9111, of 2022, or the tests' own later versions say otherwise,
+// a right cache fails its tests; no other required one may. It knows no targeted fields at all.
+const OUTDATED = new Map([
+  ...['nonnumeric', 'negative', 'float', 'parameter', 'numeric-parameter', 'prefix-twoline', 'dup-0', 'dup-0-twoline', 'dup-old']
+    .map(id => [`age-parse-${id}`, 'an invalid Age is ignored, and of several the first counts (RFC 9111, 5.1)']),
+  ...['must-revalidate', 'proxy-revalidate', 'no-cache', 's-maxage=2']
+    .map(id => [`stale-close-${id}`, 'wants the origin\'s field in the proxy\'s own error']),
+  ['304-etag-update-response-Content-MD5', 'a 304 updates all fields but those of RFC 9111, 3.2'],
+  ['304-etag-update-response-ETag', 'a 304 with another strong ETag is not of the stored answer (RFC 9111, 4.3.4)']
+])
+
 const [folder, file] = process.argv.slice(2)
 const load = async name => (await import(pathToFileURL(path.resolve(folder, 'tests', name)))).default
 const suites = await load('index.mjs')
 const results = JSON.parse(readFileSync(file, 'utf8'))
+const isOutdated = !suites.some(suite => suite.id === 'cdn-cache-control')
 
 const tests = new Map()
 for (const suite of suites) {
@@ -65,13 +77,21 @@ for (const kind of ['required', 'optimal', 'check']) {
 }
 
 const complaints = []
+if (isOutdated) {
+  console.log('\nThese are the tests of 2020. Of their required ones these contradict today\'s standard:')
+  for (const [id, reason] of OUTDATED) console.log(`  ${id}: ${reason}`)
+  delete GOALS.required
+  for (const test of missed.filter(test => test.kind === 'required' && !OUTDATED.has(test.id))) {
+    complaints.push(`${test.suite}/${test.id} must pass`)
+  }
+}
 for (const [kind, goal] of Object.entries(GOALS)) {
   // Versions differ in the number of tests; the share is the same.
   const wanted = Math.ceil(goal.pass * totals[kind].of / goal.of)
   if (totals[kind].pass < wanted) complaints.push(`${kind}: ${totals[kind].pass}, wanted ${wanted}`)
 }
 for (const test of missed) {
-  if (test.kind === 'required' && FLAWLESS.includes(test.suite)) {
+  if (test.kind === 'required' && FLAWLESS.includes(test.suite) && !isOutdated) {
     complaints.push(`${test.suite}/${test.id} must pass`)
   }
 }
