@@ -222,12 +222,16 @@ impl Inner {
 
     /// Puts an answer into memory, unless a purge that it has not seen speaks against it.
     pub(crate) fn keep(&self, key: &Key, stored: &Arc<Stored>, now: Moment) {
+        let verdict = || self.log().verdict(stored.seen, key, &stored.labels.tags);
+        // What is purged must not take the place of something newer.
+        if verdict() == Verdict::Removed {
+            return;
+        }
         self.counters.stores.increment();
         let evicted = self.store.put(key, Arc::clone(stored));
         self.counters.evictions.add(evicted);
-        // Looked at only now: a purge that began before the answer was put has not walked over it.
-        let verdict = self.log().verdict(stored.seen, key, &stored.labels.tags);
-        match verdict {
+        // Once more: a purge that began before the answer was put has not walked over it.
+        match verdict() {
             Verdict::Untouched => {}
             Verdict::Expired => stored.expire(now),
             Verdict::Removed => self.store.remove(key, stored),
@@ -240,6 +244,7 @@ impl Inner {
             let number = log.last() + 1;
             log.append(number, purge.clone());
         }
+        self.flights.part(purge);
         let now = Moment(self.options.clock.now().as_millisecond());
         let mut expired = 0;
         let removed = self.store.retain(|key, stored| {

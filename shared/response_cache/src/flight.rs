@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::body::BoxError;
 use crate::buffer::Buffer;
 use crate::key::Key;
+use crate::purge::Purge;
 use crate::status_field::Handling;
 use crate::store::ByKey;
 use crate::stored::Stored;
@@ -130,6 +131,14 @@ impl Flights {
             registered: Some((Arc::clone(self), key.clone(), number)),
         };
         Joined::First(flight, Arrivals(receiver))
+    }
+
+    /// Lets nobody join the flights that a purge concerns any more: what they bring was asked for before
+    /// it. Their tags are not known yet, so one by tag concerns all.
+    pub(crate) fn part(&self, purge: &Purge) {
+        self.state()
+            .under_way
+            .retain(|key, _| !purge.may_cover(key));
     }
 
     /// Lets requests for the key wait for each other again.

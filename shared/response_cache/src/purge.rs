@@ -62,6 +62,11 @@ impl Purge {
         self.scope.covers(key, tags)
     }
 
+    /// Whether it may cover an answer whose tags are not known.
+    pub(crate) fn may_cover(&self, key: &Key) -> bool {
+        matches!(self.scope, Scope::Tag(_)) || self.covers(key, &[])
+    }
+
     /// A line of text, as other instances read it.
     pub(crate) fn to_text(&self) -> String {
         let how = if self.soft { 's' } else { 'h' };

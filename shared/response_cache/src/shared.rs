@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -62,9 +62,12 @@ impl Shared {
         stored: &Arc<Stored>,
         now: Moment,
     ) {
-        let (Some(mark), Some(ttl), true) = (mark, ttl(stored, now), may_share(key, rule)) else {
+        let (Some(mark), Some(ttl)) = (mark, ttl(stored, now)) else {
             return;
         };
+        if !may_share(key, rule) || is_chosen_by_a_secret(stored) {
+            return;
+        }
         // Full is no error.
         let _ = self.waiting.try_send(Write {
             key: key.clone(),
@@ -78,6 +81,12 @@ impl Shared {
 /// Answers for one caller stay in the process, unless the rule says otherwise.
 fn may_share(key: &Key, rule: &Rule) -> bool {
     key.caller().is_empty() || rule.personal_on_redis
+}
+
+/// Whether the answer bears credentials, for it varies by them.
+fn is_chosen_by_a_secret(stored: &Stored) -> bool {
+    let mut selectors = stored.labels.selectors.iter();
+    selectors.any(|selector| [header::AUTHORIZATION, header::COOKIE].contains(&selector.name))
 }
 
 /// How long Redis keeps an answer; `None` when it is of no use.

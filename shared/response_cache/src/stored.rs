@@ -1,5 +1,6 @@
 //! A stored answer.
 
+use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -44,7 +45,6 @@ pub(crate) struct Labels {
 }
 
 /// A stored answer, shared by all who are given it.
-#[derive(Debug)]
 pub struct Stored {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
@@ -56,6 +56,17 @@ pub struct Stored {
     pub(crate) seen: u64,
     /// When a soft purge ended its lifetime; `i64::MAX`: never.
     stale_since: AtomicI64,
+}
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Fields and body may be somebody's own.
+        f.debug_struct("Stored")
+            .field("status", &self.status)
+            .field("freshness", &self.freshness)
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stored {
