@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod flights;
 #[cfg(test)]
+mod lookup;
+#[cfg(test)]
 mod origin;
 #[cfg(test)]
 mod purging;
