@@ -44,6 +44,9 @@ free_port() {
         console.log(s.address().port); s.close() })'
 }
 
+# What an earlier run has left there must not be taken for this one's.
+rm -f "$folder"/*.log
+
 processes=()
 finish() {
     for process in "${processes[@]}"; do
@@ -58,7 +61,7 @@ wait_for() { # what file pattern
         ! grep -q "$3" "$2" 2>/dev/null || return 0
         sleep 0.1
     done
-    cat "$2" >&2
+    cat "$2" >&2 || true
     die "$1 did not start"
 }
 
