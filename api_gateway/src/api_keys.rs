@@ -8,11 +8,9 @@ use std::time::Duration;
 use auth::{HOP_HEADER, HopSigner, Identity, Permission, Role};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
-use caching::Cache;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use serde::Deserialize;
-use service_kit::error::codes;
-use service_kit::{ApiError, Context, DEADLINE_HEADER, StartError};
+use service_kit::{Context, DEADLINE_HEADER, StartError};
 use telemetry::Correlation;
 use tokio::time::{Instant, timeout};
 use travel_types::Clock;
@@ -40,8 +38,6 @@ const LONGEST: usize = 256;
 /// Keys of one turn are asked for one after the other: each key once at a time, and a flood of invented
 /// ones no faster than the identity service answers.
 const TURNS: usize = 64;
-/// Rates are counted by the minute.
-const WINDOW: Duration = Duration::from_secs(60);
 
 /// Why a key is not accepted.
 pub(crate) enum KeyError {
@@ -54,7 +50,8 @@ pub(crate) enum KeyError {
 /// A key that was verified.
 pub(crate) struct Known {
     pub(crate) identity: Identity,
-    high_rate: bool,
+    /// Whether it is of the class with the higher rate.
+    pub(crate) high_rate: bool,
     expires_at: Option<Timestamp>,
     asked: Instant,
 }
@@ -73,9 +70,6 @@ pub(crate) struct ApiKeys {
     /// Ids of keys whose answers from before are worth nothing.
     forgotten: Mutex<HashMap<String, Instant>>,
     turns: [tokio::sync::Mutex<()>; TURNS],
-    counters: Cache,
-    standard: u64,
-    high: u64,
 }
 
 /// How the identity service answers.
@@ -90,8 +84,6 @@ struct Answer {
 }
 
 impl ApiKeys {
-    /// # Errors
-    /// [`StartError`] when a rate or the cache's address is not configured.
     pub(crate) fn new(
         context: &Context,
         upstreams: &Arc<Upstreams>,
@@ -109,9 +101,6 @@ impl ApiKeys {
             unknown: moka::sync::Cache::new(MOST),
             forgotten: Mutex::default(),
             turns: [const { tokio::sync::Mutex::const_new(()) }; TURNS],
-            counters: context.open_cache()?,
-            standard: context.settings.get("key_rates.standard_per_minute")?,
-            high: context.settings.get("key_rates.high_per_minute")?,
         }))
     }
 
@@ -248,65 +237,6 @@ impl ApiKeys {
         );
         correlation.apply(headers);
         Ok(request)
-    }
-
-    /// Counts a request of a key. Without its counters the gateway lets it pass.
-    ///
-    /// # Errors
-    /// 429 with `Retry-After` when its minute is used up.
-    pub(crate) async fn count(&self, known: &Known) -> Result<Option<Standing>, ApiError> {
-        let id = known.identity.api_key().unwrap_or_default();
-        let quota = if known.high_rate {
-            self.high
-        } else {
-            self.standard
-        };
-        let counter = format!("key_rate:{id}");
-        let counted = self.counters.increment(&counter, 1, WINDOW);
-        let Ok(count) = counted.await else {
-            return Ok(None);
-        };
-        let standing = Standing {
-            quota,
-            left: quota.saturating_sub(count.count),
-            reset: count.remaining,
-        };
-        if count.count <= quota {
-            return Ok(Some(standing));
-        }
-        let error = ApiError::new(&codes::RATE_LIMITED).retry_after(standing.reset);
-        Err(standing
-            .fields()
-            .into_iter()
-            .fold(error, |error, (name, value)| error.header(name, value)))
-    }
-}
-
-/// How much of its minute a key has left.
-pub(crate) struct Standing {
-    quota: u64,
-    left: u64,
-    reset: Duration,
-}
-
-impl Standing {
-    /// The fields that say so (IETF httpapi, RateLimit header fields).
-    pub(crate) fn fields(&self) -> Vec<(HeaderName, HeaderValue)> {
-        let (quota, left, window) = (self.quota, self.left, WINDOW.as_secs());
-        let reset = self.reset.as_secs() + u64::from(self.reset.subsec_nanos() > 0);
-        [
-            (
-                "ratelimit-policy",
-                format!("\"api-key\";q={quota};w={window}"),
-            ),
-            ("ratelimit", format!("\"api-key\";r={left};t={reset}")),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let value = HeaderValue::from_str(&value).ok()?;
-            Some((HeaderName::from_static(name), value))
-        })
-        .collect()
     }
 }
 

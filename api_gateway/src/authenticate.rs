@@ -11,7 +11,7 @@ use service_kit::error::codes;
 use service_kit::{ApiError, Cx};
 use telemetry::IntCounterVec;
 
-use crate::api_keys::{API_KEY_HEADER, ApiKeys, KeyError, Standing};
+use crate::api_keys::{API_KEY_HEADER, ApiKeys, KeyError};
 use crate::revocations::Followed;
 use crate::upstream::Upstreams;
 
@@ -33,8 +33,18 @@ pub(crate) struct Authenticator {
 /// A caller with valid credentials.
 pub(crate) struct Caller {
     pub(crate) identity: Identity,
-    /// What is left of the credential's own rate, where it has one.
-    pub(crate) standing: Option<Standing>,
+    /// Whether its API key is of the class with the higher rate.
+    pub(crate) high_rate: bool,
+}
+
+impl Caller {
+    /// A request whose credentials nobody asks for.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            identity: Identity::anonymous(),
+            high_rate: false,
+        }
+    }
 }
 
 impl Authenticator {
@@ -52,7 +62,7 @@ impl Authenticator {
         let identity = result?;
         Ok(Caller {
             identity,
-            standing: None,
+            high_rate: false,
         })
     }
 
@@ -85,7 +95,7 @@ impl Authenticator {
         self.outcomes.with_label_values(&[outcome]).inc();
         let known = result?;
         Ok(Caller {
-            standing: self.api_keys.count(&known).await?,
+            high_rate: known.high_rate,
             identity: known.identity.clone(),
         })
     }
@@ -130,6 +140,17 @@ fn unauthenticated(challenge: &'static str) -> ApiError {
 /// RFC 6750 §3.1. Expired, forged and malformed read the same from outside.
 fn invalid_token() -> ApiError {
     unauthenticated("Bearer error=\"invalid_token\"")
+}
+
+/// The keys of an issuer that is not the identity service, from a file with its JWKS document.
+pub(crate) struct KeysInFile(pub(crate) String);
+
+#[async_trait]
+impl KeySource for KeysInFile {
+    async fn fetch(&self) -> Result<Vec<u8>, String> {
+        let read = tokio::fs::read(&self.0).await;
+        read.map_err(|error| format!("auth.jwks_file {}: {error}", self.0))
+    }
 }
 
 /// The keys as the identity service publishes them.

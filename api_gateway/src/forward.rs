@@ -13,6 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use service_kit::DEADLINE_HEADER;
 use telemetry::Correlation;
 
+use crate::api_keys::API_KEY_HEADER;
+
 /// The client's fields that services see. `Content-Length` and `Transfer-Encoding` are not among them:
 /// the body's framing is made anew from the body itself.
 static FORWARDED: [HeaderName; 7] = [
@@ -26,7 +28,7 @@ static FORWARDED: [HeaderName; 7] = [
 ];
 
 /// Fields about one connection (RFC 9110 §7.6.1), or set by the gateway itself.
-const KEPT_BACK: [HeaderName; 16] = [
+const KEPT_BACK: [HeaderName; 17] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -41,6 +43,7 @@ const KEPT_BACK: [HeaderName; 16] = [
     header::STRICT_TRANSPORT_SECURITY,
     header::CONTENT_SECURITY_POLICY,
     header::X_FRAME_OPTIONS,
+    header::X_CONTENT_TYPE_OPTIONS,
     header::REFERRER_POLICY,
     telemetry::REQUEST_ID,
 ];
@@ -50,8 +53,8 @@ const OF_PAGES: [HeaderName; 2] = [header::CONTENT_SECURITY_POLICY, header::REFE
 
 /// What the gateway states about a request to a service.
 pub(crate) struct Statement<'a> {
-    /// The signed identity.
-    pub(crate) identity: HeaderValue,
+    /// The signed identity; none for somebody else's service.
+    pub(crate) identity: Option<HeaderValue>,
     /// Time until nobody waits for the answer any more.
     pub(crate) left: Duration,
     /// The client's fields that this route passes beside those that all do.
@@ -70,6 +73,16 @@ pub(crate) fn request(parts: &Parts, target: PathAndQuery, statement: Statement<
     outgoing.uri = Uri::from(target);
     let headers = &mut outgoing.headers;
     headers.reserve(16);
+    if statement.identity.is_none() {
+        // Somebody else's service: everything that is neither about the connection nor a credential.
+        for (name, value) in &parts.headers {
+            if !is_ours(name) && !nominated.contains(name) {
+                headers.append(name, value.clone());
+            }
+        }
+        statement.correlation.apply(headers);
+        return outgoing;
+    }
     let forwarded = FORWARDED.iter().chain(statement.passes);
     for name in forwarded.filter(|name| !nominated.contains(name)) {
         for value in parts.headers.get_all(name) {
@@ -77,7 +90,9 @@ pub(crate) fn request(parts: &Parts, target: PathAndQuery, statement: Statement<
         }
     }
     statement.correlation.apply(headers);
-    headers.insert(HOP_HEADER, statement.identity);
+    if let Some(identity) = statement.identity {
+        headers.insert(HOP_HEADER, identity);
+    }
     let left = u64::try_from(statement.left.as_millis()).unwrap_or(u64::MAX);
     headers.insert(DEADLINE_HEADER, HeaderValue::from(left));
     let client = statement.client.map(|address| address.to_string());
@@ -105,6 +120,27 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap, is_page: bool) {
     for name in inside {
         headers.remove(name);
     }
+}
+
+/// Fields that end here whoever they would be for: of the connection, credentials, and what speaks of
+/// the inside.
+fn is_ours(name: &HeaderName) -> bool {
+    const ENDING: [HeaderName; 13] = [
+        header::CONNECTION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        header::PROXY_AUTHORIZATION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::EXPECT,
+        header::HOST,
+        header::AUTHORIZATION,
+        header::CONTENT_LENGTH,
+        API_KEY_HEADER,
+    ];
+    ENDING.contains(name) || name.as_str().starts_with("x-interline-")
 }
 
 /// The fields that `Connection` names as its own.
@@ -147,7 +183,7 @@ mod tests {
             ),
         ] {
             let statement = Statement {
-                identity: HeaderValue::from_static("signed"),
+                identity: Some(HeaderValue::from_static("signed")),
                 left: Duration::from_secs(1),
                 passes,
                 client: None,

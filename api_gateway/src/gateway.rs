@@ -13,14 +13,14 @@ use telemetry::{Correlation, HistogramVec, REQUEST_ID};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::pipeline::{Pipeline, Seen};
+use crate::pipeline::{Arrived, Pipeline, Seen};
 
 /// The running gateway.
 #[derive(Clone)]
 pub(crate) struct Gateway(pub(crate) Arc<Front>);
 
 pub(crate) struct Front {
-    pub(crate) pipeline: Pipeline,
+    pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) observer: Observer,
     pub(crate) seconds: HistogramVec,
 }
@@ -83,9 +83,13 @@ impl Front {
         let (parts, body) = request.into_parts();
         let mut seen = Seen::default();
         // A fault in one request is no reason to lose the connection and the others on it.
-        let phases = self
-            .pipeline
-            .phases(cx, &parts, body, peer, started, &mut seen);
+        let arrived = Arrived {
+            parts: &parts,
+            body,
+            peer,
+            started,
+        };
+        let phases = self.pipeline.phases(cx, arrived, &mut seen);
         let outcome = AssertUnwindSafe(phases)
             .catch_unwind()
             .await
@@ -97,10 +101,10 @@ impl Front {
         self.pipeline
             .cors
             .put(&parts.headers, response.headers_mut());
-        for (name, value) in seen.limits.drain(..) {
-            response.headers_mut().insert(name, value);
+        if let Some(standing) = &seen.standing {
+            self.pipeline.rates.put(standing, response.headers_mut());
         }
-        if seen.authenticated {
+        if seen.authenticated && !seen.says_cache_control {
             let fields = response.headers_mut();
             fields
                 .entry(header::CACHE_CONTROL)

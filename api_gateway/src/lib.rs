@@ -2,6 +2,7 @@
 //! to the services; knows them by their catalogue rows only. `pipeline.rs` is the order of everything
 //! that happens to a request.
 
+mod answers;
 mod api_keys;
 mod authenticate;
 mod catalog;
@@ -13,14 +14,17 @@ mod gateway;
 mod pages;
 mod path;
 mod pipeline;
+mod rates;
 mod revocations;
 mod routes;
 mod upstream;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use auth::{AccessRules, AccessVerifier, HopSigner};
+use auth::{AccessRules, AccessVerifier, HopSigner, KeySource};
+use response_cache::{ResponseCache, Rule};
 use service_kit::{
     Access, App, Check, Context, Interface, Need, Observer, Profile, ServiceSpec, StartError,
 };
@@ -28,13 +32,14 @@ use service_kit::{
 pub use catalog::{Catalog, CatalogError, Class, Route, Service, catalog};
 
 use crate::api_keys::ApiKeys;
-use crate::authenticate::{Authenticator, KEYS_PATH, PublishedKeys};
+use crate::authenticate::{Authenticator, KEYS_PATH, KeysInFile, PublishedKeys};
 use crate::client_address::Proxies;
 use crate::cors::Cors;
 use crate::gateway::{Front, Gateway};
 use crate::pages::{OWN, Pages};
 use crate::pipeline::Pipeline;
-use crate::revocations::Follower;
+use crate::rates::Rates;
+use crate::revocations::{Followed, Follower};
 use crate::routes::{Entry, Table, Target};
 use crate::upstream::Upstreams;
 
@@ -47,20 +52,23 @@ const SIGNED_CAPACITY: u64 = 10_000;
 /// The gateway as the kit runs it.
 pub fn service() -> ServiceSpec {
     // A broken catalogue is reported by `build`, where it can be.
-    let upstreams = catalog()
-        .map(Catalog::default_upstreams)
-        .unwrap_or_default();
+    let derived = |make: fn(&Catalog) -> String| catalog().map(make).unwrap_or_default();
     ServiceSpec {
         name: "api_gateway",
         access: Access::Anyone,
-        config: vec![Cow::Borrowed(CONFIG), Cow::Owned(upstreams)],
+        config: vec![
+            Cow::Borrowed(CONFIG),
+            Cow::Owned(derived(Catalog::default_upstreams)),
+            Cow::Owned(derived(Catalog::default_caches)),
+            Cow::Owned(rates::defaults()),
+        ],
         openapi: || serde_json::json!({}),
         build: |context| Box::pin(build(context)),
     }
 }
 
 async fn build(context: Context) -> Result<App, StartError> {
-    let catalog = catalog().map_err(|error| StartError::Other(error.to_string()))?;
+    let catalog = &with_routes_file(&context)?;
     let (settings, metrics) = (&context.settings, &context.metrics);
     let upstreams = Arc::new(Upstreams::new(catalog, settings, metrics)?);
     let identity = catalog
@@ -69,15 +77,21 @@ async fn build(context: Context) -> Result<App, StartError> {
         .ok_or_else(|| {
             StartError::Other(format!("services/catalog.toml: nobody serves {KEYS_PATH}"))
         })?;
-    let keys = PublishedKeys {
-        upstreams: Arc::clone(&upstreams),
-        service: identity,
+    let file: String = settings.get("auth.jwks_file")?;
+    let own_issuer = file.is_empty();
+    let keys: Arc<dyn KeySource> = if own_issuer {
+        Arc::new(PublishedKeys {
+            upstreams: Arc::clone(&upstreams),
+            service: identity,
+        })
+    } else {
+        Arc::new(KeysInFile(file))
     };
     let rules = AccessRules {
         issuer: settings.get("auth.issuer")?,
         audience: settings.get("auth.audience")?,
     };
-    let verifier = AccessVerifier::new(Arc::new(keys), rules, context.clock.clone());
+    let verifier = AccessVerifier::new(keys, rules, context.clock.clone());
     let outcomes = metrics.counter(
         "interline_gateway_token_verifications_total",
         "Verified credentials, by outcome.",
@@ -85,7 +99,11 @@ async fn build(context: Context) -> Result<App, StartError> {
     )?;
     let signer = signer(&context)?;
     let api_keys = ApiKeys::new(&context, &upstreams, identity, signer.clone())?;
-    let revocations = Follower::start(&context, &upstreams, identity, &verifier, &api_keys)?;
+    let revocations = if own_issuer {
+        Follower::start(&context, &upstreams, identity, &verifier, &api_keys)?
+    } else {
+        Followed::none()
+    };
     let mut checks = checks(&upstreams);
     let followed = revocations.clone();
     checks.push(Check::required("revocations", move || {
@@ -94,7 +112,13 @@ async fn build(context: Context) -> Result<App, StartError> {
     }));
     let origins: Vec<String> = settings.get("cors.origins")?;
     let pipeline = Pipeline {
-        table: table(catalog)?,
+        table: table(catalog, &answers::rules(catalog, settings)?)?,
+        rates: Rates::new(settings, "interline:api_gateway:")?,
+        answers: ResponseCache::new(response_cache::Options {
+            capacity_bytes: settings.get("cache.answers_bytes")?,
+            max_object_bytes: settings.get("cache.answer_bytes")?,
+            clock: context.clock.clone(),
+        }),
         authenticator: Authenticator {
             verifier,
             api_keys,
@@ -112,7 +136,7 @@ async fn build(context: Context) -> Result<App, StartError> {
         upstreams: Arc::clone(&upstreams),
     };
     let front = Front {
-        pipeline,
+        pipeline: Arc::new(pipeline),
         observer: Observer::new(&context)?,
         seconds: metrics.seconds(
             "interline_gateway_seconds",
@@ -136,6 +160,22 @@ async fn build(context: Context) -> Result<App, StartError> {
     })
 }
 
+/// The catalogue, and what the configured routes file adds to it.
+fn with_routes_file(context: &Context) -> Result<Catalog, StartError> {
+    let catalog = catalog()
+        .map_err(|error| StartError::Other(error.to_string()))?
+        .clone()
+        .with_configured_caches();
+    let file: String = context.settings.get("routes.file")?;
+    if file.is_empty() {
+        return Ok(catalog);
+    }
+    let wrong = |problem: String| StartError::Other(format!("routes.file {file}: {problem}"));
+    let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+    let added = catalog.with(&text);
+    added.map_err(|error| wrong(error.0))
+}
+
 /// Every upstream by name; a vertical that is down is shown, but takes the gateway out of rotation
 /// only where the catalogue says that nothing works without it.
 fn checks(upstreams: &Arc<Upstreams>) -> Vec<Check> {
@@ -156,7 +196,7 @@ fn checks(upstreams: &Arc<Upstreams>) -> Vec<Check> {
         .collect()
 }
 
-fn table(catalog: &Catalog) -> Result<Table, StartError> {
+fn table(catalog: &Catalog, rules: &HashMap<String, Arc<Rule>>) -> Result<Table, StartError> {
     let mut table = Table::default();
     for (position, service) in catalog.upstreams().enumerate() {
         for route in &service.routes {
@@ -165,6 +205,12 @@ fn table(catalog: &Catalog) -> Result<Table, StartError> {
                 target: Target::Upstream(position),
                 need: route.need,
                 class: route.class,
+                cost: route.cost,
+                cache: route
+                    .cache
+                    .as_ref()
+                    .and_then(|name| rules.get(name).cloned()),
+                refreshes: route.refreshes.clone(),
                 deadline: route.deadline,
                 passes: route.passes.clone(),
             };
@@ -179,6 +225,9 @@ fn table(catalog: &Catalog) -> Result<Table, StartError> {
             target: Target::Page(page),
             need: Need::Public,
             class: Class::Page,
+            cost: 0,
+            cache: None,
+            refreshes: Vec::new(),
             deadline: std::time::Duration::from_secs(10),
             passes: Vec::new(),
         };

@@ -8,24 +8,28 @@ use std::sync::Arc;
 use auth::{HopSigner, Identity};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Response, header};
-use http_body_util::Limited;
+use http::{HeaderValue, Method, Response, Uri, header};
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Limited};
 use http_engine::{Incoming, Outgoing, Peer};
 use moka::sync::Cache;
+use response_cache::{Fetch, Purge, ResponseCache, Rule, Scope};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx, Need};
+use telemetry::Correlation;
 use tokio::time::Instant;
 use travel_types::Clock;
 use travel_types::jiff::{SignedDuration, Timestamp};
 
-use crate::authenticate::Authenticator;
+use crate::authenticate::{Authenticator, Caller};
 use crate::catalog::Class;
 use crate::client_address::Proxies;
 use crate::cors::Cors;
 use crate::pages::Pages;
+use crate::rates::{Counted, Rates, Standing};
 use crate::routes::{Entry, Found, Table, Target};
 use crate::upstream::Upstreams;
-use crate::{forward, front, path};
+use crate::{answers, forward, front, path};
 
 /// How long a signed identity is used again; services believe it for a minute.
 const IDENTITY_REUSE: SignedDuration = SignedDuration::from_secs(30);
@@ -58,6 +62,16 @@ pub(crate) struct Pipeline {
     pub(crate) cors: Cors,
     pub(crate) pages: Pages,
     pub(crate) max_body: usize,
+    pub(crate) rates: Rates,
+    pub(crate) answers: ResponseCache,
+}
+
+/// A request as it came.
+pub(crate) struct Arrived<'r> {
+    pub(crate) parts: &'r Parts,
+    pub(crate) body: Incoming,
+    pub(crate) peer: Peer,
+    pub(crate) started: Instant,
 }
 
 /// What is known of a request when its answer is dressed and counted.
@@ -65,21 +79,21 @@ pub(crate) struct Pipeline {
 pub(crate) struct Seen {
     pub(crate) entry: Option<Arc<Entry>>,
     pub(crate) authenticated: bool,
-    /// What is left of the credential's rate.
-    pub(crate) limits: Vec<(HeaderName, HeaderValue)>,
+    /// What is left of the caller's limit.
+    pub(crate) standing: Option<Standing>,
+    /// Whether the answer already says who may keep it.
+    pub(crate) says_cache_control: bool,
 }
 
 impl Pipeline {
     /// THE order of phases.
     pub(crate) async fn phases(
-        &self,
+        self: &Arc<Self>,
         cx: &Cx,
-        request: &Parts,
-        body: Incoming,
-        peer: Peer,
-        started: Instant,
+        arrived: Arrived<'_>,
         seen: &mut Seen,
     ) -> Result<Response<Outgoing>, ApiError> {
+        let request = arrived.parts;
         // Tunnelling and reflecting methods have targets of their own kind: refuse them before reading one.
         front::check_method(&request.method)?;
         // Decoded once, before any decision: what is authorised must be what the service gets.
@@ -92,42 +106,76 @@ impl Pipeline {
             return Ok(answer);
         }
         // Refusing a body must cost less than sending it: before any cryptography.
-        let body = front::bound_body(&request.headers, body, self.max_body)?;
+        let body = front::bound_body(&request.headers, arrived.body, self.max_body)?;
         // Only a look: whether credentials are needed depends on it, but 404 and 405 wait until they are shown.
         let found = self.table.find(&request.method, &path);
         // Who is calling; everything below /api/ that is not declared public wants to know.
         let caller = if needs_credentials(&found, &path) {
-            let caller = self.authenticator.caller(&request.headers, cx).await?;
-            if let Some(standing) = caller.standing {
-                seen.limits = standing.fields();
-            }
-            caller.identity
+            self.authenticator.caller(&request.headers, cx).await?
         } else {
-            Identity::anonymous()
+            Caller::nobody()
         };
-        seen.authenticated = !caller.is_anonymous();
+        seen.authenticated = !caller.identity.is_anonymous();
         // Now the caller may learn what does not exist.
         let entry = existing(found)?;
         seen.entry = Some(Arc::clone(&entry));
-        // What the credentials do not allow never reaches a service.
-        entry.need.admit(&caller)?;
+        let client = self
+            .proxies
+            .client(arrived.peer.address.ip(), &request.headers);
+        // One too many costs nothing but this.
+        if let Target::Upstream(_) = entry.target {
+            let counted = Counted {
+                caller: &caller.identity,
+                high_rate: caller.high_rate,
+                address: client,
+                class: entry.class,
+                route: &entry.label,
+                cost: entry.cost,
+            };
+            seen.standing = self.rates.count(&counted).await?;
+        }
+        // What the credentials do not allow never reaches a service, nor an answer that was kept.
+        entry.need.admit(&caller.identity)?;
         // The gateway's own pages end here; everything else goes to the service of its catalogue row.
-        match entry.target {
-            Target::Page(page) => self.pages.answer(page, &path, &request.headers).await,
-            Target::Upstream(service) => {
-                let passage = Passage {
-                    service,
-                    path,
-                    caller,
-                    client: self.proxies.client(peer.address.ip(), &request.headers),
-                    // The route's own bound or what the caller still waits, whichever is sooner.
-                    deadline: cx.deadline.0.min(started + entry.deadline),
-                    entry,
-                };
-                self.proxy(cx, request, body, passage).await
+        let service = match entry.target {
+            Target::Page(page) => {
+                return self.pages.answer(page, &path, &request.headers).await;
             }
+            Target::Upstream(service) => service,
+        };
+        let passage = Passage {
+            service,
+            target: target(path, &request.uri)?,
+            caller: caller.identity,
+            client,
+            correlation: cx.correlation.clone(),
+            // The route's own bound or what the caller still waits, whichever is sooner.
+            deadline: cx.deadline.0.min(arrived.started + entry.deadline),
+            entry,
+        };
+        match passage.entry.cache.clone() {
+            // What many ask for is asked of the service once.
+            Some(rule) if is_plain_read(request, &body) => {
+                self.kept(&rule, request, passage, seen).await
+            }
+            _ => self.proxy(request, body, &passage).await,
         }
     }
+}
+
+/// Whether a kept answer may be given: a body is not part of what answers are kept by.
+fn is_plain_read(request: &Parts, body: &Limited<Incoming>) -> bool {
+    matches!(request.method, Method::GET | Method::HEAD) && body.is_end_stream()
+}
+
+/// The canonical path with the query as it came.
+fn target(path: String, uri: &Uri) -> Result<PathAndQuery, ApiError> {
+    let target = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    PathAndQuery::try_from(target)
+        .map_err(|error| ApiError::new(&codes::INTERNAL_ERROR).because(error))
 }
 
 fn needs_credentials(found: &Found, path: &str) -> bool {
@@ -148,22 +196,67 @@ fn existing(found: Found) -> Result<Arc<Entry>, ApiError> {
 }
 
 /// A request that may pass.
+#[derive(Clone)]
 struct Passage {
     service: usize,
-    path: String,
+    target: PathAndQuery,
     caller: Identity,
     client: IpAddr,
+    correlation: Correlation,
     entry: Arc<Entry>,
     deadline: Instant,
 }
 
+/// A refusal on its way through the cache, which knows of failures only that they are some.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.code())]
+struct Refused(ApiError);
+
 impl Pipeline {
+    /// An answer that was kept, or one that will be.
+    async fn kept(
+        self: &Arc<Self>,
+        rule: &Arc<Rule>,
+        request: &Parts,
+        passage: Passage,
+        seen: &mut Seen,
+    ) -> Result<Response<Outgoing>, ApiError> {
+        let uri = Uri::from(passage.target.clone());
+        let caller = answers::partition(rule, &passage.caller);
+        let (key, hit) = answers::look(&self.answers, rule, request, &uri, &caller);
+        if let Some(hit) = hit.filter(|_| passage.entry.class != Class::Page) {
+            seen.says_cache_control = hit.stored().headers().contains_key(header::CACHE_CONTROL);
+            return Ok(answers::of_hit(&hit, &request.method, &request.headers));
+        }
+        let (mut asked, ()) = http::Request::new(()).into_parts();
+        asked.method = request.method.clone();
+        asked.uri = uri;
+        asked.headers = request.headers.clone();
+        let this = Arc::clone(self);
+        let fetch: Fetch = Arc::new(move |asked: Parts| {
+            let (this, mut passage) = (Arc::clone(&this), passage.clone());
+            Box::pin(async move {
+                // Others may wait for the answer, longer than whoever came first.
+                passage.deadline = Instant::now() + passage.entry.deadline;
+                let answered = this.proxy(&asked, Limited::new(Incoming::empty(), 0), &passage);
+                let answer = answered.await.map_err(|error| Box::new(Refused(error)))?;
+                Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+            })
+        });
+        // Boxed, so that answers out of memory do not carry its size about.
+        let served = Box::pin(self.answers.serve(key.as_ref(), rule, asked, fetch)).await;
+        let answer = served.map_err(|error| match error.get_ref().downcast_ref() {
+            Some(Refused(refused)) => refused.clone(),
+            None => ApiError::new(&codes::SERVICE_UNAVAILABLE).because(error),
+        })?;
+        Ok(answer.map(Outgoing::stream))
+    }
+
     async fn proxy(
         &self,
-        cx: &Cx,
         request: &Parts,
         body: Limited<Incoming>,
-        passage: Passage,
+        passage: &Passage,
     ) -> Result<Response<Outgoing>, ApiError> {
         let internal = |cause: String| ApiError::new(&codes::INTERNAL_ERROR).because(cause);
         let upstream = self
@@ -171,19 +264,19 @@ impl Pipeline {
             .services()
             .get(passage.service)
             .ok_or_else(|| internal("a route leads to no upstream".to_owned()))?;
-        let target = match request.uri.query() {
-            Some(query) => format!("{}?{query}", passage.path),
-            None => passage.path,
+        let identity = if upstream.foreign {
+            None
+        } else {
+            Some(self.identity(&passage.caller, passage.service, &upstream.name)?)
         };
-        let target = PathAndQuery::try_from(target).map_err(|error| internal(error.to_string()))?;
         let statement = forward::Statement {
-            identity: self.identity(passage.caller, passage.service, &upstream.name)?,
+            identity,
             left: passage.deadline.saturating_duration_since(Instant::now()),
             passes: &passage.entry.passes,
             client: Some(passage.client),
-            correlation: &cx.correlation,
+            correlation: &passage.correlation,
         };
-        let outgoing = forward::request(request, target, statement);
+        let outgoing = forward::request(request, passage.target.clone(), statement);
         let sent = self
             .upstreams
             .send(upstream, &outgoing, body, passage.deadline);
@@ -191,18 +284,28 @@ impl Pipeline {
         let class = passage.entry.class;
         let mut response = answered.map_err(|failure| failure.answer(class == Class::Write))?;
         forward::clean_answer(response.headers_mut(), class == Class::Page);
+        if response.status().is_success() {
+            for tag in &passage.entry.refreshes {
+                // What is for sale may be another now; the old answer may still bridge the time until
+                // somebody has asked.
+                self.answers.purge(&Purge {
+                    scope: Scope::Tag(tag.clone()),
+                    soft: true,
+                });
+            }
+        }
         Ok(response)
     }
 
     /// The signed identity of a caller for one service.
     fn identity(
         &self,
-        caller: Identity,
+        caller: &Identity,
         service: usize,
         audience: &str,
     ) -> Result<HeaderValue, ApiError> {
         let at = self.clock.now();
-        let key = (service, caller);
+        let key = (service, caller.clone());
         if let Some(signed) = self.signed.get(&key)
             && signed.is_fresh(at)
         {

@@ -30,6 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(crate) struct Followed(watch::Receiver<bool>);
 
 impl Followed {
+    /// There is no feed: tokens are of an issuer who has none.
+    pub(crate) fn none() -> Self {
+        Self(watch::channel(true).1)
+    }
+
     /// Whether what is revoked is known here. Waits a little for the first poll.
     pub(crate) async fn once(&self) -> bool {
         let mut first = self.0.clone();

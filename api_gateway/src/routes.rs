@@ -1,11 +1,12 @@
 //! The table of everything that can be asked for: the catalogue's operations and the gateway's own
-//! pages, found by canonical path. A plain segment wins over a `{name}`.
+//! pages, found by canonical path. A plain segment wins over a `{name}`, and that over a `{*name}`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
+use response_cache::Rule;
 use service_kit::Need;
 
 use crate::catalog::Class;
@@ -28,6 +29,12 @@ pub(crate) struct Entry {
     pub(crate) target: Target,
     pub(crate) need: Need,
     pub(crate) class: Class,
+    /// What a request counts in its caller's limit.
+    pub(crate) cost: u32,
+    /// By what answers are kept.
+    pub(crate) cache: Option<Arc<Rule>>,
+    /// The tags of answers that a success may have made old.
+    pub(crate) refreshes: Vec<String>,
     pub(crate) deadline: Duration,
     /// Header fields of the client that reach the service beside those that always do.
     pub(crate) passes: Vec<HeaderName>,
@@ -61,6 +68,8 @@ pub(crate) struct Table {
 struct Node {
     plain: HashMap<String, Node>,
     any: Option<Box<Node>>,
+    /// Whatever follows, of one segment or more.
+    rest: Option<Box<Node>>,
     methods: Vec<(Method, Arc<Entry>)>,
 }
 
@@ -72,7 +81,9 @@ impl Table {
     pub(crate) fn add(&mut self, method: &Method, path: &str, entry: Entry) -> Result<(), String> {
         let mut node = &mut self.root;
         for segment in segments(path) {
-            node = if segment.starts_with('{') {
+            node = if segment.starts_with("{*") {
+                node.rest.get_or_insert_with(Box::default)
+            } else if segment.starts_with('{') {
                 node.any.get_or_insert_with(Box::default)
             } else {
                 node.plain.entry(segment.to_owned()).or_default()
@@ -87,8 +98,7 @@ impl Table {
 
     /// Looks an operation up by its canonical path.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Found {
-        let segments: Vec<&str> = segments(path).collect();
-        let Some(node) = self.root.walk(&segments) else {
+        let Some(node) = self.root.walk(path.strip_prefix('/')) else {
             return Found::Nothing;
         };
         // Whoever serves GET serves HEAD (RFC 9110 §9.3.2).
@@ -109,17 +119,22 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Node {
-    fn walk(&self, segments: &[&str]) -> Option<&Self> {
-        let Some((first, rest)) = segments.split_first() else {
+    /// The node of what is left of a path; `None` is left at its end.
+    fn walk(&self, left: Option<&str>) -> Option<&Self> {
+        let Some(left) = left else {
             return (!self.methods.is_empty()).then_some(self);
         };
-        let plain = self.plain.get(*first).and_then(|node| node.walk(rest));
-        plain.or_else(|| {
-            self.any
-                .as_ref()
-                .filter(|_| !first.is_empty())
-                .and_then(|node| node.walk(rest))
-        })
+        let (first, after) = match left.split_once('/') {
+            Some((first, after)) => (first, Some(after)),
+            None => (left, None),
+        };
+        let plain = self.plain.get(first).and_then(|node| node.walk(after));
+        plain
+            .or_else(|| {
+                let any = self.any.as_ref().filter(|_| !first.is_empty());
+                any.and_then(|node| node.walk(after))
+            })
+            .or_else(|| self.rest.as_deref().filter(|_| !first.is_empty()))
     }
 
     /// The `Allow` field (RFC 9110 §10.2.1).
@@ -147,6 +162,9 @@ mod tests {
                 target: Target::Upstream(0),
                 need: Need::Public,
                 class: Class::Read,
+                cost: 1,
+                cache: None,
+                refreshes: Vec::new(),
                 deadline: Duration::from_secs(1),
                 passes: Vec::new(),
             };
@@ -163,6 +181,8 @@ mod tests {
             ("GET", "/a/{id}"),
             ("POST", "/a/{id}/b"),
             ("POST", "/a/{id}"),
+            ("GET", "/b/c"),
+            ("GET", "/b/{*rest}"),
         ]);
         let label = |method: &str, path: &str| match table.find(&method.parse().unwrap(), path) {
             Found::Operation(entry) => entry.label.clone(),
@@ -174,7 +194,10 @@ mod tests {
         assert_eq!(label("HEAD", "/a/x"), "/a/{id}");
         assert_eq!(label("POST", "/a/me/b"), "/a/{id}/b");
         assert_eq!(label("DELETE", "/a/x"), "GET, HEAD, POST");
-        for nothing in ["/a", "/a/", "/a/x/b/c", "/a/x/c", "/A/me"] {
+        assert_eq!(label("GET", "/b/c"), "/b/c");
+        assert_eq!(label("GET", "/b/c/d"), "/b/{*rest}");
+        assert_eq!(label("GET", "/b/x/y/z"), "/b/{*rest}");
+        for nothing in ["/b", "/b/", "/a", "/a/", "/a/x/b/c", "/a/x/c", "/A/me"] {
             assert_eq!(label("GET", nothing), "-", "{nothing}");
         }
     }

@@ -39,6 +39,8 @@ pub(crate) struct Upstream {
     pub(crate) name: String,
     /// Whether the gateway is not ready without it.
     pub(crate) required: bool,
+    /// Whether it is somebody else's.
+    pub(crate) foreign: bool,
     endpoint: Arc<Endpoint>,
 }
 
@@ -62,7 +64,10 @@ impl Upstreams {
             .upstreams()
             .map(|service| {
                 let key = format!("upstreams.{}.url", service.name);
-                let url: String = settings.get(&key)?;
+                let url: String = match &service.url {
+                    Some(url) => url.clone(),
+                    None => settings.get(&key)?,
+                };
                 let authority = authority(&url).ok_or_else(|| {
                     StartError::Other(format!(
                         "configuration key '{key}' is '{url}'; it must be http://host:port"
@@ -71,6 +76,7 @@ impl Upstreams {
                 Ok(Upstream {
                     name: service.name.clone(),
                     required: service.required,
+                    foreign: service.foreign,
                     endpoint: Endpoint::new(authority, limits.clone()),
                 })
             })

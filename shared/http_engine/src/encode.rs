@@ -9,10 +9,12 @@ use http_body::Body as _;
 use tokio::time::Instant;
 
 use crate::body::Outgoing;
+use crate::head::{Lines, field};
 
 /// Header fields that are written down already, as lines with their CRLF, beside those in the header
-/// map. An answer that is sent often is then not put together anew each time. They hold no field about
-/// the connection, the length or the date.
+/// map. An answer that is sent often is then not put together anew each time. They hold `Date` and
+/// `Content-Length`, and no other field about the message or the connection. The status is one that has
+/// a body.
 #[derive(Clone, Debug)]
 pub struct WrittenFields(pub Bytes);
 
@@ -67,14 +69,20 @@ pub(crate) fn write_head(
         out.extend_from_slice(value.as_bytes());
         out.extend_from_slice(b"\r\n");
     }
-    if let Some(WrittenFields(lines)) = response.extensions().get() {
-        out.extend_from_slice(lines);
-    }
-    if !headers.contains_key(header::DATE) {
-        write_date(out);
-    }
     let switching = status == StatusCode::SWITCHING_PROTOCOLS;
-    let delimited = delimit(out, response, asked);
+    let delimited = if let Some(WrittenFields(lines)) = response.extensions().get() {
+        out.extend_from_slice(lines);
+        if asked.is_head {
+            Delimited::NoBody
+        } else {
+            Delimited::Length
+        }
+    } else {
+        if !headers.contains_key(header::DATE) {
+            write_date(out);
+        }
+        delimit(out, response, asked)
+    };
     if switching {
         out.extend_from_slice(b"connection: upgrade\r\n");
     } else if closing || delimited == Delimited::Close {
@@ -84,6 +92,18 @@ pub(crate) fn write_head(
     }
     out.extend_from_slice(b"\r\n");
     delimited
+}
+
+/// Puts written fields into the header map, for a protocol that has no lines.
+pub(crate) fn unwritten(mut response: http::Response<Outgoing>) -> http::Response<Outgoing> {
+    if let Some(WrittenFields(text)) = response.extensions_mut().remove() {
+        for (at, line) in (Lines { text: &text, at: 0 }) {
+            if let Ok((name, value)) = field(&text, at, line) {
+                response.headers_mut().append(name, value);
+            }
+        }
+    }
+    response
 }
 
 fn write_status(out: &mut Vec<u8>, status: StatusCode) {
@@ -231,6 +251,26 @@ mod tests {
         assert!(text.contains("transfer-encoding: chunked") && delimited == Delimited::Chunks);
         let (text, delimited) = head(200, stream(), &get, Version::HTTP_10);
         assert!(text.contains("connection: close") && delimited == Delimited::Close);
+    }
+
+    #[test]
+    fn written_fields_say_the_same_over_http_2() {
+        let mut response = http::Response::new(Outgoing::from(Bytes::from("{}")));
+        let lines = "date: x\r\ncontent-length: 2\r\nvary: a\r\nvary: b\r\n";
+        response
+            .extensions_mut()
+            .insert(WrittenFields(Bytes::from(lines)));
+        let mut out = Vec::new();
+        let asked = Asked::by(&Method::GET, Version::HTTP_11);
+        assert_eq!(
+            write_head(&mut out, &response, asked, false),
+            Delimited::Length
+        );
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text, format!("HTTP/1.1 200 OK\r\n{lines}\r\n"));
+        let headers = unwritten(response).headers().clone();
+        assert_eq!(headers["content-length"], "2");
+        assert_eq!(headers.get_all("vary").iter().count(), 2);
     }
 
     #[test]

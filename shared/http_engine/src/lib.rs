@@ -18,6 +18,7 @@ mod link;
 mod listener;
 mod registry;
 mod tunnel;
+mod workers;
 
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -22,6 +22,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Until running requests are cut off on shutdown.
     pub drain: Duration,
+    /// Threads of its own that the listener serves connections on; 0: the program's threads.
+    pub workers: usize,
 }
 
 impl Default for Limits {
@@ -35,6 +37,7 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_address: 100,
             drain: Duration::from_secs(6),
+            workers: 0,
         }
     }
 }

@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -21,9 +21,11 @@ use tracing::{debug, warn};
 use crate::body::Incoming;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
+use crate::encode::unwritten;
 use crate::io::{Io, poll_fill};
 use crate::limits::Limits;
 use crate::registry::{Registry, Seat};
+use crate::workers::Workers;
 use crate::{Peer, Service};
 
 /// What an HTTP/2 connection begins with (RFC 9113 §3.4).
@@ -47,6 +49,7 @@ pub async fn run(
     let registry = Arc::new(Registry::default());
     let permits = Arc::new(Semaphore::new(limits.connections));
     let limits = Arc::new(limits);
+    let mut workers = Workers::start(limits.workers, &service, &limits);
     loop {
         // The system keeps further ones waiting; it does that better than we could.
         let permit = tokio::select! {
@@ -72,10 +75,11 @@ pub async fn run(
         };
         // Latency matters more than packets saved for answers of one write.
         drop(stream.set_nodelay(true));
-        let (service, limits) = (Arc::clone(&service), Arc::clone(&limits));
-        tokio::spawn(async move {
-            serve(Io::Plain(stream), peer, service, limits, seat).await;
-            drop(permit);
+        workers.serve(Accepted {
+            stream,
+            peer,
+            seat,
+            permit,
         });
     }
     drop(listener);
@@ -84,7 +88,31 @@ pub async fn run(
     if timeout_at(end, registry.emptied()).await.is_err() {
         warn!("requests still running after the drain time were cut off");
     }
+    workers.stop();
     end
+}
+
+/// A connection that nobody serves yet.
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) seat: Seat,
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+impl Accepted {
+    /// Serves it to its end.
+    pub(crate) async fn serve(self, service: Arc<dyn Service>, limits: Arc<Limits>) {
+        serve(
+            Io::Plain(self.stream),
+            self.peer,
+            service,
+            limits,
+            self.seat,
+        )
+        .await;
+        drop(self.permit);
+    }
 }
 
 /// Serves one connection in the protocol that it begins with.
@@ -126,7 +154,7 @@ async fn serve(
 async fn http2(io: Io, begun: Bytes, peer: SocketAddr, service: Arc<dyn Service>, seat: Seat) {
     let answer = service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let answered = service.call(request.map(Incoming::http2), Peer { address: peer });
-        async move { Ok::<_, Infallible>(answered.await) }
+        async move { Ok::<_, Infallible>(unwritten(answered.await)) }
     });
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     builder

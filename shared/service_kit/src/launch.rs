@@ -145,6 +145,12 @@ pub async fn start(
         connections: settings.get("http.max_connections")?,
         connections_per_address: settings.get("http.max_connections_per_address")?,
         drain: millis(&settings, "http.drain_ms")?,
+        workers: match settings.get::<i64>("http.workers")? {
+            workers if workers < 0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => usize::try_from(workers)
+                .unwrap_or_default()
+                .min(MOST_WORKERS),
+        },
     };
     let token = shutdown.clone();
     let ended = tokio::spawn(async move {
@@ -159,6 +165,9 @@ pub async fn start(
         ended,
     })
 }
+
+/// More threads than this serve nobody.
+const MOST_WORKERS: usize = 64;
 
 fn millis(settings: &Settings, key: &str) -> Result<Duration, SettingsError> {
     settings.get(key).map(Duration::from_millis)
