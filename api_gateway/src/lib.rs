@@ -8,6 +8,7 @@ mod authenticate;
 mod catalog;
 mod client_address;
 mod cors;
+mod figures;
 mod forward;
 mod front;
 mod gateway;
@@ -44,8 +45,6 @@ use crate::routes::{Entry, Table, Target};
 use crate::upstream::Upstreams;
 
 const CONFIG: &str = include_str!("../config.default.toml");
-/// How often idle connections to services are looked through.
-const REAP: std::time::Duration = std::time::Duration::from_secs(2);
 /// Most signed identities kept for use again.
 const SIGNED_CAPACITY: u64 = 10_000;
 
@@ -114,11 +113,7 @@ async fn build(context: Context) -> Result<App, StartError> {
     let pipeline = Pipeline {
         table: table(catalog, &answers::rules(catalog, settings)?)?,
         rates: Rates::new(settings, "interline:api_gateway:")?,
-        answers: ResponseCache::new(response_cache::Options {
-            capacity_bytes: settings.get("cache.answers_bytes")?,
-            max_object_bytes: settings.get("cache.answer_bytes")?,
-            clock: context.clock.clone(),
-        }),
+        answers: answers(&context)?,
         authenticator: Authenticator {
             verifier,
             api_keys,
@@ -144,16 +139,7 @@ async fn build(context: Context) -> Result<App, StartError> {
             &["route", "class", "status"],
         )?,
     };
-    let shutdown = context.shutdown.clone();
-    context.tasks.spawn(async move {
-        let reaping = async {
-            loop {
-                tokio::time::sleep(REAP).await;
-                upstreams.reap();
-            }
-        };
-        shutdown.run_until_cancelled(reaping).await;
-    });
+    figures::follow(&context, &front.pipeline)?;
     Ok(App {
         interface: Interface::Own(Arc::new(Gateway(Arc::new(front)))),
         checks,
@@ -174,6 +160,21 @@ fn with_routes_file(context: &Context) -> Result<Catalog, StartError> {
     let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
     let added = catalog.with(&text);
     added.map_err(|error| wrong(error.0))
+}
+
+/// The memory for answers, shared over Redis where there is one.
+fn answers(context: &Context) -> Result<ResponseCache, StartError> {
+    let settings = &context.settings;
+    let url: String = settings.get("cache.url")?;
+    ResponseCache::new(response_cache::Options {
+        capacity_bytes: settings.get("cache.answers_bytes")?,
+        max_object_bytes: settings.get("cache.answer_bytes")?,
+        redis: (!url.starts_with("memory:")).then_some(url),
+        prefix: "interline:answers:".to_owned(),
+        timeout: std::time::Duration::from_millis(settings.get("cache.timeout_ms")?),
+        clock: context.clock.clone(),
+    })
+    .map_err(|error| StartError::Other(format!("configuration key 'cache.url': {error}")))
 }
 
 /// Every upstream by name; a vertical that is down is shown, but takes the gateway out of rotation

@@ -11,13 +11,13 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Response, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
-use http_engine::{Incoming, Outgoing, Peer};
+use http_engine::{BoxError, Incoming, Outgoing, Peer};
 use moka::sync::Cache;
 use response_cache::{Fetch, Purge, ResponseCache, Rule, Scope};
 use service_kit::error::codes;
 use service_kit::{ApiError, Cx, Need};
 use telemetry::Correlation;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use travel_types::Clock;
 use travel_types::jiff::{SignedDuration, Timestamp};
 
@@ -155,7 +155,7 @@ impl Pipeline {
         };
         match passage.entry.cache.clone() {
             // What many ask for is asked of the service once.
-            Some(rule) if is_plain_read(request, &body) => {
+            Some(rule) if rule.enabled && is_plain_read(request, &body) => {
                 self.kept(&rule, request, passage, seen).await
             }
             _ => self.proxy(request, body, &passage).await,
@@ -232,19 +232,24 @@ impl Pipeline {
         asked.method = request.method.clone();
         asked.uri = uri;
         asked.headers = request.headers.clone();
-        let this = Arc::clone(self);
+        let (this, until) = (Arc::clone(self), passage.deadline);
         let fetch: Fetch = Arc::new(move |asked: Parts| {
             let (this, mut passage) = (Arc::clone(&this), passage.clone());
             Box::pin(async move {
                 // Others may wait for the answer, longer than whoever came first.
                 passage.deadline = Instant::now() + passage.entry.deadline;
                 let answered = this.proxy(&asked, Limited::new(Incoming::empty(), 0), &passage);
-                let answer = answered.await.map_err(|error| Box::new(Refused(error)))?;
+                let answer = answered
+                    .await
+                    .map_err(|error| -> BoxError { Box::new(Refused(error)) })?;
                 Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
             })
         });
         // Boxed, so that answers out of memory do not carry its size about.
-        let served = Box::pin(self.answers.serve(key.as_ref(), rule, asked, fetch)).await;
+        let served = Box::pin(self.answers.serve(key.as_ref(), rule, asked, fetch));
+        let served = timeout_at(until, served)
+            .await
+            .map_err(|_| ApiError::new(&codes::DEADLINE_EXCEEDED))?;
         let answer = served.map_err(|error| match error.get_ref().downcast_ref() {
             Some(Refused(refused)) => refused.clone(),
             None => ApiError::new(&codes::SERVICE_UNAVAILABLE).because(error),
@@ -288,10 +293,13 @@ impl Pipeline {
             for tag in &passage.entry.refreshes {
                 // What is for sale may be another now; the old answer may still bridge the time until
                 // somebody has asked.
-                self.answers.purge(&Purge {
+                let purge = Purge {
                     scope: Scope::Tag(tag.clone()),
                     soft: true,
-                });
+                };
+                if let Err(error) = self.answers.purge(&purge).await {
+                    tracing::warn!(%error, "other instances may keep old answers until they expire");
+                }
             }
         }
         Ok(response)

@@ -1,14 +1,13 @@
 //! How many requests a caller has: one limit per class of work, and one per class of API key.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use auth::Identity;
 use http::HeaderMap;
 use rate_limits::{
     Algorithm, DecideError, Decision, Facts, KeyTemplate, Limiter, LimiterOptions, Mode, OnOutage,
-    Policy, PolicyId, PolicySet,
+    Policy, PolicyId, PolicySet, Stats,
 };
 use serde::Deserialize;
 use service_kit::error::codes;
@@ -43,8 +42,8 @@ pub(crate) fn defaults() -> String {
     let mut text = String::from(
         "[limits]\n\
          # Where instances share their limits: `redis://host:6379`, or `memory:` for this process alone.\n\
-         # May hold a password (secret).\n\
-         url = \"memory:\"\n\
+         # Empty: where the cache is. May hold a password (secret).\n\
+         url = \"\"\n\
          # Instances tell each other what was spent every so many milliseconds (at least 1).\n\
          sync_ms = 100\n\
          # Longest wait for Redis in milliseconds.\n\
@@ -94,7 +93,6 @@ pub(crate) struct Rates {
     classes: Vec<Option<ClassLimit>>,
     /// Of API keys of the standard class, and of those with the higher rate.
     keys: (PolicyId, PolicyId),
-    told: [AtomicU64; 2],
 }
 
 /// What a request counts for.
@@ -143,11 +141,15 @@ impl Rates {
                 on_outage: OnOutage::Local,
             });
         }
+        let mut url: String = settings.get("limits.url")?;
+        if url.is_empty() {
+            url = settings.get("cache.url")?;
+        }
         let options = LimiterOptions {
             timeout: millis("limits.timeout_ms")?,
             sync_interval: millis("limits.sync_ms")?,
             capacity: settings.get("limits.capacity")?,
-            ..LimiterOptions::new(settings.get::<String>("limits.url")?, prefix)
+            ..LimiterOptions::new(url, prefix)
         };
         let wrong = |error: String| StartError::Other(format!("limits: {error}"));
         let limiter =
@@ -178,7 +180,6 @@ impl Rates {
             limiter,
             classes,
             keys,
-            told: Default::default(),
         })
     }
 
@@ -258,12 +259,9 @@ impl Rates {
             .write_headers(standing.policy, &standing.decision, fields);
     }
 
-    /// What was counted since the last call: allowed, rejected.
-    pub(crate) fn news(&self) -> [u64; 2] {
-        let stats = self.limiter.stats();
-        let [allowed, rejected] = &self.told;
-        [(allowed, stats.allowed), (rejected, stats.rejected)]
-            .map(|(told, now)| now.saturating_sub(told.swap(now, Ordering::Relaxed)))
+    /// The counts so far.
+    pub(crate) fn stats(&self) -> Stats {
+        self.limiter.stats()
     }
 }
 

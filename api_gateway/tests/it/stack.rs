@@ -191,7 +191,17 @@ impl Stack {
         let issuer = Issuer::publishing(serde_json::to_value(signer.jwks()).unwrap());
         script(&issuer);
         let identity = issuer.routes().merge(echoing.clone());
-        let sources = Sources::default()
+        // A test that is about neither shall meet neither.
+        let mut sources = Sources::default();
+        for class in ["search", "read", "write", "login", "page"] {
+            let key = format!("limits.{class}.quota");
+            sources = sources.with("test", &key, 300_000);
+        }
+        for cache in ["flights", "hotels", "cars", "places"] {
+            let key = format!("cache.{cache}.fresh_seconds");
+            sources = sources.with("test", &key, 0);
+        }
+        let sources = sources
             .with("test", "data_dir", folder.display().to_string())
             .with("test", "listen.port", 0)
             .with("test", "upstreams.flight_service.url", serve(echoing).await)
