@@ -97,6 +97,7 @@ fn routes() -> OpenApiRouter<Arc<Sandbox>> {
         .merge(crate::mailbox::routes())
         .routes(routes!(reset))
         .routes(routes!(live))
+        .routes(routes!(ready))
 }
 
 /// The real effects, oldest first.
@@ -317,5 +318,16 @@ async fn reset(State(sandbox): State<Arc<Sandbox>>) -> Response {
     responses((status = 200, description = "Alive"))
 )]
 async fn live() -> Json<Value> {
+    Json(serde_json::json!({ "status": "pass" }))
+}
+
+/// It serves. The journal was read before it listened, and it depends on nothing else.
+#[utoipa::path(
+    get,
+    path = "/health/ready",
+    tag = "health",
+    responses((status = 200, description = "Ready"))
+)]
+async fn ready() -> Json<Value> {
     Json(serde_json::json!({ "status": "pass" }))
 }

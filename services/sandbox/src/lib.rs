@@ -173,7 +173,7 @@ impl Sandbox {
 }
 
 /// All simulators and their controls: `/<supplier>/…`, `/frankfurter/…`, `/mail/messages`, `/_control/…`, `/openapi.json`,
-/// `/health/live` and an index at `/`. Orders and inventory are rebuilt from the journal in
+/// `/health/live`, `/health/ready` and an index at `/`. Orders and inventory are rebuilt from the journal in
 /// `options.data_dir` first.
 ///
 /// # Errors

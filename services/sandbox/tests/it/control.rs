@@ -107,6 +107,7 @@ async fn the_document_describes_every_control_endpoint() {
         "/_control/reset",
         "/mail/messages",
         "/health/live",
+        "/health/ready",
     ] {
         assert!(paths.iter().any(|known| *known == path), "{path}");
     }
@@ -115,8 +116,10 @@ async fn the_document_describes_every_control_endpoint() {
         modes.contains("error_500") && modes.contains("late_visibility"),
         "{modes}"
     );
-    let (status, _) = server.get("/health/live").await;
-    assert_eq!(status, 200);
+    for path in ["/health/live", "/health/ready"] {
+        let (status, _) = server.get(path).await;
+        assert_eq!(status, 200, "{path}");
+    }
 }
 
 #[tokio::test]
