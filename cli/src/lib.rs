@@ -4,7 +4,9 @@
 mod audit_log;
 mod config;
 mod data_folder;
+mod deployment;
 mod documents;
+mod health;
 mod screen;
 mod supplier;
 #[cfg(test)]
@@ -17,6 +19,7 @@ use clap::{Parser, Subcommand};
 use service_kit::{Options, ServiceSpec, StartError, exit_with};
 use settings::Sources;
 
+pub use deployment::deployment_files;
 pub use documents::merged_document;
 
 /// Every service, in the order in which they are started. One line each.
@@ -63,6 +66,10 @@ enum Command {
     /// Records what goes between a service and a supplier, masked, and serves it back.
     #[command(subcommand)]
     Supplier(supplier::SupplierCommand),
+    /// Writes what deployments have to know of each service: port, addresses, secret keys.
+    Services(deployment::ServicesOptions),
+    /// Asks a service whether it is well, and fails if it is not.
+    Health(health::HealthOptions),
     /// Sends HTTP load to any server, and reports rate, latency and processor time.
     Bench(Box<load_generator::BenchOptions>),
 }
@@ -82,6 +89,8 @@ pub fn run() -> ExitCode {
         Some(Command::Openapi(options)) => documents::openapi(&options),
         Some(Command::Config(options)) => config::config(&options),
         Some(Command::Audit(command)) => return audit_log::audit(&command),
+        Some(Command::Services(options)) => deployment::services(&options),
+        Some(Command::Health(options)) => health::health(&options),
         Some(Command::Supplier(command)) => supplier::supplier(command),
         Some(Command::Bench(options)) => return load_generator::bench(&options),
     };

@@ -224,6 +224,49 @@ async fn production_does_not_start_on_what_development_makes_up() {
     }
 }
 
+#[tokio::test]
+async fn health_tells_a_service_that_is_well_from_one_that_is_not_or_not_there() {
+    let folder = Folder::new();
+    let data_dir = folder.path().display().to_string();
+    let asked = async |url: &str| {
+        let mut process = Process::start("interline", &["health", url], &[]);
+        let status = process.ended().await;
+        (status.success(), process.printed(), process.logged())
+    };
+    // The gateway cannot reach the service that it needs.
+    let arguments = [
+        "serve",
+        "api_gateway",
+        "--port",
+        "0",
+        "--data-dir",
+        &data_dir,
+    ];
+    let variables = [(
+        "INTERLINE__API_GATEWAY__UPSTREAMS__AUTH_SERVICE__URL".to_owned(),
+        "http://127.0.0.1:1".to_owned(),
+    )];
+    let mut process = Process::start("interline", &arguments, &variables);
+    let line = process.line_with("listening").await;
+    let url = line.split_whitespace().find_map(|word| {
+        let (_, url) = word.split_once("url=")?;
+        Some(url.trim_matches('"').to_owned())
+    });
+    let url = url.unwrap_or_else(|| panic!("no address in: {line}"));
+    let (well, told, _) = asked(&format!("{url}/health/live")).await;
+    assert!(well && told.contains(r#""status":"pass""#), "{told}");
+    let (well, _, told) = asked(&url).await;
+    assert!(!well, "not ready");
+    assert!(told.starts_with(&format!("interline: {url}: ")), "{told}");
+    assert_eq!(told.trim_end().lines().count(), 1, "{told}");
+
+    process.interrupt();
+    assert!(process.ended().await.success());
+    let (well, _, told) = asked(&url).await;
+    assert!(!well && told.starts_with("interline: "), "{told}");
+    assert!(!asked("localhost").await.0);
+}
+
 /// The audit log's verification, run as an operator would; its exit code and what it printed.
 fn audit_verify(arguments: &[&str]) -> (i32, String, String) {
     let programs = std::env::current_exe().unwrap();

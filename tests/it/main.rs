@@ -16,6 +16,7 @@ mod command;
 mod contract;
 mod crashes;
 mod credentials;
+mod deployment;
 mod erasure;
 mod faults;
 mod isolation;
