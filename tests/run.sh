@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The one test command: formatting, lints, every test against private PostgreSQL and Redis servers,
-# documentation examples, and the rules for dependencies.
+# documentation examples, the rules for dependencies, and the deployment files.
 #
 #   tests/run.sh [--fast] [arguments for cargo nextest run]
 #
@@ -163,6 +163,15 @@ dependencies() {
     fi
 }
 
+# Its tools come from npm and PyPI; it says itself what it could not check.
+deployment() {
+    if ! have npm && ! { have python3 && python3 -m pip --version >/dev/null 2>&1; }; then
+        echo "deployment files: NOT CHECKED, neither npm nor pip is there to fetch the tools with"
+        return
+    fi
+    deploy/check.sh
+}
+
 prepare
 if [[ $fast == no ]]; then
     step "formatting" cargo fmt --all --check
@@ -174,6 +183,7 @@ step "tests" tests
 if [[ $fast == no ]]; then
     step "documentation examples" examples
     step "dependencies" dependencies
+    step "deployment files" deployment
 fi
 
 say "summary"
