@@ -11,7 +11,7 @@ fn layer(name: &str) -> Option<u8> {
         "travel_types" => 0,
         "settings" | "telemetry" => 1,
         "caching" | "http_engine" | "load_generator" | "storage" | "messages" | "auth"
-        | "rate_limits" | "response_cache" | "supplier_client" => 2,
+        | "rate_limits" | "request_validation" | "response_cache" | "supplier_client" => 2,
         "service_kit" | "audit" | "upstreams" => 3,
         "personal_data" | "testkit" => 4,
         "vertical_kit" => 5,
