@@ -1,8 +1,8 @@
 # The one image of Interline: the program `interline`, which runs the whole system or one service.
 #
 #   docker build -t interline .
-#   docker run -p 8000:8000 interline                       the whole system, with simulated suppliers
-#   docker run interline serve flight_service               one service
+#   docker run -p 127.0.0.1:8000:8000 interline             the whole system, with simulated suppliers
+#   docker run interline serve flight_service               one service: docker-compose.yml, deploy/helm
 #
 # The program is linked statically (a static-pie with glibc, which keeps glibc's resolver and
 # allocator), so the image needs no distribution under it: nothing to patch but the program, and no
