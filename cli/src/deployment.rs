@@ -27,6 +27,7 @@ pub(crate) struct ServicesOptions {
 struct Address {
     key: String,
     service: &'static str,
+    port: i64,
     /// What follows host and port; empty or begins with a slash.
     path: String,
 }
@@ -134,6 +135,7 @@ fn addresses(schema: &Schema, ports: &[(&'static str, i64)]) -> Vec<Address> {
                 found.push(Address {
                     key: key.to_owned(),
                     service,
+                    port: *port,
                     path: path.to_owned(),
                 });
             }
@@ -158,7 +160,10 @@ fn chart(services: &[Described]) -> String {
         } else {
             text.push_str("    addresses:\n");
         }
-        for Address { key, service, path } in &service.addresses {
+        for Address {
+            key, service, path, ..
+        } in &service.addresses
+        {
             let _ = writeln!(
                 text,
                 "      - {{ key: {key}, service: {service}, path: \"{path}\" }}"
@@ -174,20 +179,16 @@ fn chart(services: &[Described]) -> String {
 
 /// The configuration file of the compose file: where everybody is on its network.
 fn compose(services: &[Described]) -> String {
-    let mut text = format!(
-        "{NOTE}\n[all]\nlisten.host = \"0.0.0.0\"\ndata_dir = \"/var/lib/interline\"\nlog.format = \"json\"\n\
-         # The others on this network are one address each, and trusted.\nhttp.max_connections_per_address = 10000\n"
-    );
+    let mut text = NOTE.to_owned();
     for service in services.iter().filter(|one| !one.addresses.is_empty()) {
         let _ = write!(text, "\n[{}]\n", service.name);
         for address in &service.addresses {
-            let to = services.iter().find(|one| one.name == address.service);
             let _ = writeln!(
                 text,
                 "{} = \"http://{}:{}{}\"",
                 address.key,
                 host(address.service),
-                to.map_or(0, |to| to.port),
+                address.port,
                 address.path
             );
         }
