@@ -42,6 +42,9 @@ const SECURITY: [(HeaderName, HeaderValue); 4] = [
     ),
 ];
 
+/// Whoever came over TLS once comes over nothing else for a year (RFC 6797 §6.1).
+const ONLY_TLS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 impl Service for Gateway {
     fn call(
         &self,
@@ -111,6 +114,11 @@ impl Front {
                 .or_insert(HeaderValue::from_static("private, no-store"));
         }
         dress(&mut response, &cx.correlation);
+        if peer.tls {
+            response
+                .headers_mut()
+                .insert(header::STRICT_TRANSPORT_SECURITY, ONLY_TLS);
+        }
         self.count(&parts, response.status(), &seen, started);
         response
     }

@@ -1,8 +1,7 @@
 //! One HTTP/1.1 connection: requests one after the other, each with its body fed to the service while
 //! the service works, and its answer written as it comes.
 
-use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,32 +9,28 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::{Response, StatusCode, Version};
 use http_body::Body as _;
-use tokio::io::{AsyncWrite as _, AsyncWriteExt as _};
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::io::AsyncWrite as _;
+use tokio::time::Instant;
 
 use crate::body::{BodyError, Demand, Feed, Incoming, Outgoing, Takeover};
 use crate::chunked::{self, Decoder, Piece};
 use crate::deadline::Deadline;
 use crate::encode::{Asked, Delimited, push_chunk_size, write_head};
 use crate::head::{self, Framing, Head, Refusal};
-use crate::io::{Io, poll_fill};
+use crate::io::{self, Io, poll_fill};
 use crate::limits::Limits;
+use crate::pace::Pace;
 use crate::registry::Seat;
 use crate::{Peer, Service};
 
 /// What a client may send ahead of its turn; then it is not read from until its turn comes.
 const AHEAD: usize = 32 * 1024;
-/// A client that is refused while it sends may send so much more before the connection is reset under
-/// its hands, which might take the answer with it.
-const LINGER_BYTES: usize = 256 * 1024;
-const LINGER: Duration = Duration::from_millis(500);
-
 /// The connection is over: closed, broken or too slow. There is nobody to tell.
 #[derive(Debug)]
 pub(crate) struct Over;
 
-impl From<io::Error> for Over {
-    fn from(_: io::Error) -> Self {
+impl From<std::io::Error> for Over {
+    fn from(_: std::io::Error) -> Self {
         Self
     }
 }
@@ -46,6 +41,8 @@ pub(crate) struct Connection {
     peer: Peer,
     limits: Arc<Limits>,
     deadline: Deadline,
+    /// How the answer is read.
+    pace: Pace,
     seat: Seat,
 }
 
@@ -60,17 +57,17 @@ impl Connection {
     pub(crate) fn new(
         io: Io,
         buffer: BytesMut,
-        peer: SocketAddr,
+        peer: Peer,
         limits: Arc<Limits>,
         seat: Seat,
     ) -> Self {
-        let peer = Peer { address: peer };
         Self {
             io,
             buffer,
             peer,
             limits,
             deadline: Deadline::new(),
+            pace: Pace::default(),
             seat,
         }
     }
@@ -187,7 +184,9 @@ impl Connection {
                         continue;
                     }
                     match poll_fill(&mut self.io, cx, &mut self.buffer) {
-                        Poll::Ready(Ok(read)) if read > 0 => {}
+                        Poll::Ready(Ok(read)) if read > 0 => {
+                            intake.pace.moved(read, self.limits.least_rate);
+                        }
                         Poll::Ready(_) => {
                             intake.break_off(BodyError::Gone);
                             return Poll::Ready(Over);
@@ -215,14 +214,17 @@ impl Connection {
     /// Says 100, which goes out whole or not at all: it is the first thing on an idle connection.
     fn poll_continue(&mut self, cx: &mut Context<'_>, intake: &mut Intake) -> Poll<()> {
         const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        if intake.continued >= CONTINUE.len() {
+            // The next read finds out whether it failed.
+            drop(ready!(Pin::new(&mut self.io).poll_flush(cx)));
+            intake.waits_for_100 = false;
+            return Poll::Ready(());
+        }
         let left = CONTINUE.get(intake.continued..).unwrap_or_default();
         match ready!(Pin::new(&mut self.io).poll_write(cx, left)) {
             Ok(written) => intake.continued += written,
             // The next read finds out.
             Err(_) => intake.continued = CONTINUE.len(),
-        }
-        if intake.continued >= CONTINUE.len() {
-            intake.waits_for_100 = false;
         }
         Poll::Ready(())
     }
@@ -234,6 +236,7 @@ impl Connection {
         closing: bool,
         intake: &mut Intake,
     ) -> Result<Next, Over> {
+        self.pace = Pace::default();
         let mut out = Vec::with_capacity(512);
         let delimited = write_head(&mut out, &response, asked, closing);
         let body = response.into_body();
@@ -308,9 +311,8 @@ impl Connection {
     async fn write(&mut self, head: &[u8], data: &[u8], intake: &mut Intake) -> Result<(), Over> {
         let total = head.len() + data.len();
         let mut written = 0;
-        let mut since = None;
         std::future::poll_fn(|cx| {
-            while written < total {
+            loop {
                 let slices = [
                     IoSlice::new(head.get(written..).unwrap_or_default()),
                     IoSlice::new(
@@ -318,21 +320,27 @@ impl Connection {
                             .unwrap_or_default(),
                     ),
                 ];
-                let polled = if slices.iter().any(|slice| slice.is_empty()) {
+                let polled = if written == total {
+                    // TLS may have taken more than the system has.
+                    let flushed = Pin::new(&mut self.io).poll_flush(cx);
+                    match flushed {
+                        Poll::Ready(done) => return Poll::Ready(done.map_err(Over::from)),
+                        Poll::Pending => Poll::Pending,
+                    }
+                } else if slices.iter().any(|slice| slice.is_empty()) {
                     let rest = slices.iter().find(|slice| !slice.is_empty());
                     Pin::new(&mut self.io).poll_write(cx, rest.map_or(&[], |rest| rest))
                 } else {
                     Pin::new(&mut self.io).poll_write_vectored(cx, &slices)
                 };
                 match polled {
-                    Poll::Ready(Ok(length)) if length > 0 => written += length,
+                    Poll::Ready(Ok(length)) if length > 0 => {
+                        written += length;
+                        self.pace.moved(length, self.limits.least_rate);
+                    }
                     Poll::Ready(_) => return Poll::Ready(Err(Over)),
                     Poll::Pending => {
-                        // The time that a steady reader at the least rate would need, and some.
-                        let since = *since.get_or_insert_with(Instant::now);
-                        let sent = u64::try_from(written).unwrap_or(u64::MAX);
-                        let fair = sent / self.limits.least_rate.max(1);
-                        let until = since + self.limits.slow * 2 + Duration::from_secs(fair);
+                        let until = self.pace.wait(self.limits.slow * 2);
                         if self.deadline.poll_passed(cx, until).is_ready() {
                             return Poll::Ready(Err(Over));
                         }
@@ -343,7 +351,6 @@ impl Connection {
                     }
                 }
             }
-            Poll::Ready(Ok(()))
         })
         .await
     }
@@ -364,26 +371,8 @@ impl Connection {
         }
     }
 
-    /// Closes so that the client gets the answer even while it is still sending.
-    async fn close(mut self) {
-        let until = Instant::now() + LINGER;
-        let farewell = async {
-            if self.io.shutdown().await.is_err() {
-                return;
-            }
-            let mut read = self.buffer.len();
-            while read < LINGER_BYTES {
-                self.buffer.clear();
-                let filled =
-                    std::future::poll_fn(|cx| poll_fill(&mut self.io, cx, &mut self.buffer));
-                match filled.await {
-                    Ok(more) if more > 0 => read += more,
-                    _ => return,
-                }
-            }
-        };
-        // Whoever does not take it in time goes without.
-        drop(timeout_at(until, farewell).await);
+    async fn close(self) {
+        io::close(self.io, &[]).await;
     }
 }
 
@@ -393,9 +382,8 @@ struct Intake {
     left: Left,
     waits_for_100: bool,
     continued: usize,
-    /// When the body was first waited for, and what has come since.
-    since: Option<Instant>,
-    received: u64,
+    /// How the body comes.
+    pace: Pace,
 }
 
 enum Left {
@@ -414,8 +402,7 @@ impl Intake {
             left: Left::Nothing,
             waits_for_100: false,
             continued: 0,
-            since: None,
-            received: 0,
+            pace: Pace::default(),
         }
     }
 
@@ -452,7 +439,6 @@ impl Intake {
                 let most = usize::try_from(*left).unwrap_or(usize::MAX);
                 let data = chunked::take(buffer, most);
                 let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
-                self.received += length;
                 *left = left.saturating_sub(length);
                 let over = *left == 0;
                 feed.put(Ok(data));
@@ -462,7 +448,6 @@ impl Intake {
             }
             Left::Chunks(decoder) => match decoder.next(buffer) {
                 Ok(Piece::Data(data)) => {
-                    self.received += u64::try_from(data.len()).unwrap_or(u64::MAX);
                     feed.put(Ok(data));
                 }
                 Ok(Piece::End) => self.end(),
@@ -495,8 +480,7 @@ impl Intake {
 
     /// By when the next piece must have come.
     fn due(&mut self, limits: &Limits) -> Instant {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        since + limits.slow + Duration::from_secs(self.received / limits.least_rate.max(1))
+        self.pace.wait(limits.slow)
     }
 
     /// Whether another request can follow: only where all of this one is here already. Waiting for the

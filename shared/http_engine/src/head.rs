@@ -9,9 +9,9 @@ use crate::chunked::is_token;
 /// The most that a request line and header fields may have in bytes: beyond it, 431.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// The longest target: beyond it, 414.
-const MAX_TARGET: usize = 16 * 1024;
+pub(crate) const MAX_TARGET: usize = 16 * 1024;
 /// The longest method. Registered ones have at most 17 letters.
-const MAX_METHOD: usize = 32;
+pub(crate) const MAX_METHOD: usize = 32;
 /// The most header fields: beyond it, 431.
 pub(crate) const MAX_FIELDS: usize = 100;
 
@@ -30,7 +30,7 @@ impl Refusal {
         Self { status, problem }
     }
 
-    const fn bad(problem: &'static str) -> Self {
+    pub(crate) const fn bad(problem: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, problem)
     }
 }
@@ -303,8 +303,14 @@ impl Fields {
             if self.codings.is_some() {
                 return Err(Refusal::bad("there are two Transfer-Encoding fields"));
             }
-            let chunked = text.eq_ignore_ascii_case(b"chunked");
-            self.codings = Some(if chunked {
+            let chunked = |part: &[u8]| part.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            let mut codings = text.rsplit(|byte| *byte == b',');
+            codings.next();
+            // RFC 9112 §6.3: where chunked is not the last, nobody knows where the body ends.
+            if codings.any(chunked) {
+                return Err(Refusal::bad("chunked is not the last transfer coding"));
+            }
+            self.codings = Some(if text.eq_ignore_ascii_case(b"chunked") {
                 Coding::Chunked
             } else {
                 Coding::Other
@@ -334,8 +340,12 @@ impl Fields {
         Ok(())
     }
 
-    fn conclude(self, request: Request<()>) -> Result<Head, Refusal> {
+    fn conclude(self, mut request: Request<()>) -> Result<Head, Refusal> {
         let old = request.version() == Version::HTTP_10;
+        // RFC 9110 §7.8: HTTP/1.0 has no upgrades; and a body would stand between them and the request.
+        if old || request.method() != Method::GET {
+            request.headers_mut().remove(header::UPGRADE);
+        }
         // RFC 9112 §3.2. HTTP/1.0 had no Host.
         if !self.host && !old {
             return Err(Refusal::bad("the Host field is missing"));
@@ -384,7 +394,7 @@ pub(crate) fn length(text: &[u8]) -> Result<u64, Refusal> {
 }
 
 /// A host and perhaps a port (RFC 9110 §7.2).
-fn is_host(text: &[u8]) -> bool {
+pub(crate) fn is_host(text: &[u8]) -> bool {
     let (host, port) = match text {
         [b'[', rest @ ..] => {
             let Some(end) = memchr::memchr(b']', rest) else {

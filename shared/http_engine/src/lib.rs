@@ -4,6 +4,7 @@
 //! HTTP/1.1 is read by our own code, because smuggling lives from what readers forgive, and because
 //! this is the gateway's hot path. HTTP/2 is hyper's, behind the same [`Service`].
 
+mod account;
 mod answer;
 mod body;
 mod chunked;
@@ -11,13 +12,18 @@ mod connection;
 mod deadline;
 mod encode;
 mod endpoint;
+mod frames;
 mod head;
+mod http2;
 mod io;
 mod limits;
 mod link;
 mod listener;
+mod pace;
 mod registry;
+mod tls;
 mod tunnel;
+mod wire;
 mod workers;
 
 use std::net::SocketAddr;
@@ -33,12 +39,15 @@ pub use io::Io;
 pub use limits::Limits;
 pub use link::SendError;
 pub use listener::{bind, run};
+pub use tls::{Tls, TlsError, TlsOptions};
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
     /// Its address as the system sees it: a proxy's, where one stands before us.
     pub address: SocketAddr,
+    /// Whether it speaks TLS with this program.
+    pub tls: bool,
 }
 
 /// What answers requests.

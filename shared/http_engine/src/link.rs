@@ -81,7 +81,9 @@ impl Link {
     /// Whether the other side has neither closed it nor sent what nobody asked for. The system has told
     /// us already: this asks nothing of it.
     pub(crate) fn is_quiet(&self) -> bool {
-        let Io::Plain(stream) = &self.io;
+        let Io::Plain(stream) = &self.io else {
+            return false;
+        };
         let mut cx = Context::from_waker(Waker::noop());
         stream.poll_read_ready(&mut cx).is_pending()
     }
@@ -401,10 +403,10 @@ impl Answer {
                 Some(std::mem::take(&mut link.buffer).freeze())
             }
         };
-        if piece.is_none() || matches!(self.left, Left::Bytes(0)) {
-            if let Some(link) = self.link.take() {
-                link.store(self.keep, &self.endpoint);
-            }
+        if (piece.is_none() || matches!(self.left, Left::Bytes(0)))
+            && let Some(link) = self.link.take()
+        {
+            link.store(self.keep, &self.endpoint);
         }
         Some(piece.map(|data| Ok(Frame::data(data))))
     }

@@ -1,51 +1,82 @@
 //! The accept loop.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use bytes::BytesMut;
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
-use crate::body::Incoming;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
-use crate::encode::unwritten;
+use crate::http2;
 use crate::io::{Io, poll_fill};
 use crate::limits::Limits;
 use crate::registry::{Registry, Seat};
+use crate::tls::Tls;
+use crate::wire::PREFACE;
 use crate::workers::Workers;
 use crate::{Peer, Service};
 
-/// What an HTTP/2 connection begins with (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Connections that the system may hold until they are accepted, if it allows as many. With fewer, a
+/// burst leaves clients that believe to be connected and are not.
+const BACKLOG: u32 = 4096;
+
+/// Of what cannot be sent yet the system holds so many bytes; it would take megabytes for each client
+/// that does not read. It takes more in steps of half of it, which a client at the least rate must
+/// still make in time.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 16 * 1024;
 
 /// Binds a port before anything is announced.
 ///
 /// # Errors
 /// The system's, e.g. when the port is taken.
 pub async fn bind(host: &str, port: u16) -> io::Result<TcpListener> {
-    TcpListener::bind((host, port)).await
+    let mut failed = io::Error::other("the host has no address");
+    for address in lookup_host((host, port)).await? {
+        match listen(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
-/// Serves until `shutdown`, then drains. Gives the moment at which everything must be over.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restart must not wait for the connections of the run before.
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves, over TLS where that is given, until `shutdown`, then drains. Gives the moment at which
+/// everything must be over.
 pub async fn run(
     listener: TcpListener,
     service: Arc<dyn Service>,
     limits: Limits,
+    tls: Option<Tls>,
     shutdown: CancellationToken,
 ) -> Instant {
+    let tls = tls.map(Arc::new);
+    let kept_fresh = tls
+        .clone()
+        .map(|tls| AbortOnDropHandle::new(tokio::spawn(async move { tls.keep_fresh().await })));
     let registry = Arc::new(Registry::default());
     let permits = Arc::new(Semaphore::new(limits.connections));
     let limits = Arc::new(limits);
@@ -80,9 +111,10 @@ pub async fn run(
             peer,
             seat,
             permit,
+            tls: tls.clone(),
         });
     }
-    drop(listener);
+    drop((listener, kept_fresh));
     let end = Instant::now() + limits.drain;
     registry.ask_to_leave();
     if timeout_at(end, registry.emptied()).await.is_err() {
@@ -98,31 +130,33 @@ pub(crate) struct Accepted {
     pub(crate) peer: SocketAddr,
     pub(crate) seat: Seat,
     pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl Accepted {
     /// Serves it to its end.
     pub(crate) async fn serve(self, service: Arc<dyn Service>, limits: Arc<Limits>) {
-        serve(
-            Io::Plain(self.stream),
-            self.peer,
-            service,
-            limits,
-            self.seat,
-        )
-        .await;
+        let peer = Peer {
+            address: self.peer,
+            tls: self.tls.is_some(),
+        };
+        let io = match self.tls {
+            None => Some(Io::Plain(self.stream)),
+            Some(tls) => {
+                let until = Instant::now() + limits.first_byte;
+                let accepted = tls.accept(self.stream, until, &self.seat).await;
+                accepted.map(|stream| Io::Tls(Box::new(stream)))
+            }
+        };
+        if let Some(io) = io {
+            serve(io, peer, service, limits, self.seat).await;
+        }
         drop(self.permit);
     }
 }
 
 /// Serves one connection in the protocol that it begins with.
-async fn serve(
-    mut io: Io,
-    peer: SocketAddr,
-    service: Arc<dyn Service>,
-    limits: Arc<Limits>,
-    seat: Seat,
-) {
+async fn serve(mut io: Io, peer: Peer, service: Arc<dyn Service>, limits: Arc<Limits>, seat: Seat) {
     let mut buffer = BytesMut::new();
     let (mut deadline, until) = (Deadline::new(), Instant::now() + limits.first_byte);
     let is_http2 = std::future::poll_fn(|cx| {
@@ -147,93 +181,8 @@ async fn serve(
             let connection = Connection::new(io, buffer, peer, limits, seat);
             connection.serve(service).await;
         }
-        Some(true) => http2(io, buffer.freeze(), peer, service, seat).await,
-    }
-}
-
-async fn http2(io: Io, begun: Bytes, peer: SocketAddr, service: Arc<dyn Service>, seat: Seat) {
-    let answer = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-        let answered = service.call(request.map(Incoming::http2), Peer { address: peer });
-        async move { Ok::<_, Infallible>(unwritten(answered.await)) }
-    });
-    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .max_header_list_size(16 * 1024)
-        .keep_alive_interval(Some(Duration::from_secs(20)))
-        .keep_alive_timeout(Duration::from_secs(10));
-    let io = Begun {
-        begun,
-        io: TokioIo::new(io),
-    };
-    let mut connection = std::pin::pin!(builder.serve_connection(io, answer));
-    let mut asked = false;
-    let ended = std::future::poll_fn(|cx| {
-        if !asked && seat.is_leaving(cx) {
-            asked = true;
-            connection.as_mut().graceful_shutdown();
+        Some(true) => {
+            http2::serve(io, buffer.freeze(), peer, service, &limits, &seat).await;
         }
-        connection.as_mut().poll(cx)
-    });
-    if let Err(error) = ended.await {
-        debug!(%error, "connection ended early");
-    }
-}
-
-/// A connection of which something has been read already.
-struct Begun {
-    begun: Bytes,
-    io: TokioIo<Io>,
-}
-
-impl Read for Begun {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.begun.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buffer);
-        }
-        let length = self.begun.len().min(buffer.remaining());
-        buffer.put_slice(&self.begun.split_to(length));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Write for Begun {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
     }
 }

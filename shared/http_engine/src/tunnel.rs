@@ -10,6 +10,7 @@ use crate::io::Io;
 pub(crate) async fn join(mut client: Io, ahead: Bytes, mut service: Io, begun: Bytes) {
     let joined = async {
         client.write_all(&begun).await?;
+        client.flush().await?;
         service.write_all(&ahead).await?;
         copy_bidirectional(&mut client, &mut service).await
     };

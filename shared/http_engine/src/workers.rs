@@ -9,12 +9,14 @@ use std::thread::JoinHandle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::{error, warn};
 
 use crate::Service;
 use crate::limits::Limits;
 use crate::listener::Accepted;
 use crate::registry::Seat;
+use crate::tls::Tls;
 
 /// Threads of a listener; none: the program's own.
 pub(crate) struct Workers {
@@ -24,6 +26,8 @@ pub(crate) struct Workers {
     service: Arc<dyn Service>,
     limits: Arc<Limits>,
     over: watch::Sender<bool>,
+    /// Connections on the program's threads.
+    tasks: JoinSet<()>,
 }
 
 /// A connection on its way to another thread, registered with none.
@@ -32,6 +36,7 @@ struct Handed {
     peer: SocketAddr,
     seat: Seat,
     permit: OwnedSemaphorePermit,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Workers {
@@ -44,6 +49,7 @@ impl Workers {
             service: Arc::clone(service),
             limits: Arc::clone(limits),
             over,
+            tasks: JoinSet::new(),
         };
         for number in 0..count {
             let (door, room) = unbounded_channel();
@@ -71,7 +77,8 @@ impl Workers {
             .get(self.next.checked_rem(count).unwrap_or_default())
         else {
             let (service, limits) = (Arc::clone(&self.service), Arc::clone(&self.limits));
-            tokio::spawn(accepted.serve(service, limits));
+            while self.tasks.try_join_next().is_some() {}
+            self.tasks.spawn(accepted.serve(service, limits));
             return;
         };
         let Accepted {
@@ -79,6 +86,7 @@ impl Workers {
             peer,
             seat,
             permit,
+            tls,
         } = accepted;
         match stream.into_std() {
             // A thread that has ended takes the connection with it, which is what it would do anyway.
@@ -87,6 +95,7 @@ impl Workers {
                 peer,
                 seat,
                 permit,
+                tls,
             })),
             Err(error) => warn!(%error, "cannot hand a connection over"),
         }
@@ -125,6 +134,7 @@ fn work(
                             peer: handed.peer,
                             seat: handed.seat,
                             permit: handed.permit,
+                            tls: handed.tls,
                         };
                         tokio::spawn(accepted.serve(Arc::clone(service), Arc::clone(limits)));
                     }

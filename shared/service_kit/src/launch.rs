@@ -11,7 +11,7 @@ use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
-use http_engine::{Limits, Service, run};
+use http_engine::{Limits, Service, Tls, TlsOptions, run};
 use settings::{Settings, SettingsError};
 use storage::StoreError;
 use telemetry::{Metrics, MetricsError};
@@ -79,6 +79,7 @@ pub struct Running {
     pub name: &'static str,
     /// Where it listens.
     pub address: SocketAddr,
+    tls: bool,
     shutdown: CancellationToken,
     ended: JoinHandle<()>,
 }
@@ -86,7 +87,8 @@ pub struct Running {
 impl Running {
     /// Its base URL, without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Stops accepting, lets running requests and workers end within the drain time, and returns when
@@ -152,15 +154,18 @@ pub async fn start(
                 .min(MOST_WORKERS),
         },
     };
+    let certificate = tls(&settings)?;
+    let tls = certificate.is_some();
     let token = shutdown.clone();
     let ended = tokio::spawn(async move {
-        let end = run(listener, service, limits, token).await;
+        let end = run(listener, service, limits, certificate, token).await;
         tasks.close();
         drop(tokio::time::timeout_at(end, tasks.wait()).await);
     });
     Ok(Running {
         name: spec.name,
         address,
+        tls,
         shutdown,
         ended,
     })
@@ -168,6 +173,26 @@ pub async fn start(
 
 /// More threads than this serve nobody.
 const MOST_WORKERS: usize = 64;
+
+/// The certificate, where there is to be TLS.
+fn tls(settings: &Settings) -> Result<Option<Tls>, StartError> {
+    let certificate: String = settings.get("http.tls_certificate")?;
+    let key: String = settings.get("http.tls_key")?;
+    if certificate.is_empty() && key.is_empty() {
+        return Ok(None);
+    }
+    let options = TlsOptions {
+        certificate_file: certificate.into(),
+        key_file: key.into(),
+        reload: millis(settings, "http.tls_reload_ms")?,
+    };
+    let loaded = Tls::load(options).map_err(|error| {
+        StartError::Other(format!(
+            "http.tls_certificate and http.tls_key name no usable certificate: {error}"
+        ))
+    })?;
+    Ok(Some(loaded))
+}
 
 fn millis(settings: &Settings, key: &str) -> Result<Duration, SettingsError> {
     settings.get(key).map(Duration::from_millis)
