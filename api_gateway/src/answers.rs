@@ -100,12 +100,10 @@ pub(crate) fn of_hit(hit: &Hit, method: &Method, asked: &HeaderMap) -> Response<
         return hit.respond(method, asked).map(Outgoing::stream);
     }
     let block = stored.header_block();
-    let mut lines = BytesMut::with_capacity(block.len() + 96);
+    let mut lines = BytesMut::with_capacity(block.len() + 384);
     lines.put_slice(block);
     hit.put_fields(&mut lines);
     let mut response = Response::new(Outgoing::from(stored.body().clone()));
-    response
-        .extensions_mut()
-        .insert(WrittenFields(lines.freeze()));
+    response.extensions_mut().insert(WrittenFields(lines));
     response
 }

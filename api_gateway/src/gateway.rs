@@ -6,14 +6,17 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
-use http_engine::{Incoming, Outgoing, Peer, Refusal, Service};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_engine::{Incoming, Outgoing, Peer, Refusal, Service, WrittenFields};
 use service_kit::{Answered, ApiError, Cx, Observer, after_panic, refused, wants_problem_json};
 use telemetry::{Correlation, HistogramVec, REQUEST_ID};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use crate::meters::Meters;
 use crate::pipeline::{Arrived, Pipeline, Seen};
+use crate::routes::Entry;
 
 /// The running gateway.
 #[derive(Clone)]
@@ -123,41 +126,76 @@ impl Front {
         response
     }
 
-    fn count(
-        &self,
-        parts: &http::request::Parts,
-        status: StatusCode,
-        seen: &Seen,
-        started: Instant,
-    ) {
-        let (label, class, route) = seen
-            .entry
-            .as_ref()
-            .map_or(("(none)", "(none)", "(none)"), |entry| {
-                (entry.label.as_str(), entry.class.as_str(), entry.path())
-            });
-        self.seconds
-            .with_label_values(&[label, class, status.as_str()])
-            .observe(started.elapsed().as_secs_f64());
-        self.observer.answered(Answered {
+    fn count(&self, parts: &Parts, status: StatusCode, seen: &Seen, started: Instant) {
+        let elapsed = started.elapsed();
+        let route = seen.entry.as_ref().map_or("(none)", |entry| entry.path());
+        let answered = Answered {
             method: &parts.method,
             path: parts.uri.path(),
             route,
             status,
             started,
+        };
+        let seconds = elapsed.as_secs_f64();
+        let known = seen.entry.as_ref().and_then(|entry| {
+            // HEAD is counted apart, and is rare.
+            let plain = parts.method != Method::HEAD;
+            plain.then(|| entry.meters.of(status, || self.meters(entry, &answered)))?
         });
+        match known {
+            Some(meters) => meters.observe(seconds),
+            None => {
+                let (label, class) = seen.entry.as_ref().map_or(("(none)", "(none)"), |entry| {
+                    (entry.label.as_str(), entry.class.as_str())
+                });
+                let labels = [label, class, status.as_str()];
+                self.seconds.with_label_values(&labels).observe(seconds);
+                self.observer.histogram(&answered).observe(seconds);
+            }
+        }
+        Observer::log(&answered, elapsed);
+    }
+
+    fn meters(&self, entry: &Entry, answered: &Answered<'_>) -> Meters {
+        let labels = [
+            entry.label.as_str(),
+            entry.class.as_str(),
+            answered.status.as_str(),
+        ];
+        Meters {
+            own: self.seconds.with_label_values(&labels),
+            kit: self.observer.histogram(answered),
+        }
     }
 }
 
-fn render(error: &ApiError, cx: &Cx, parts: &http::request::Parts) -> Response<Outgoing> {
+fn render(error: &ApiError, cx: &Cx, parts: &Parts) -> Response<Outgoing> {
     let problem_json = wants_problem_json(&parts.headers);
     let path = parts.uri.path();
     let rendered = error.render(&cx.correlation, &cx.clock, problem_json, path);
     rendered.map(Outgoing::stream)
 }
 
+/// [`SECURITY`] as it is written down.
+const SECURITY_LINES: &[u8] =
+    b"x-content-type-options: nosniff\r\nreferrer-policy: no-referrer\r\n\
+    x-frame-options: DENY\r\n\
+    content-security-policy: default-src 'none'; frame-ancestors 'none'\r\n";
+
 /// Puts on what every answer carries.
 fn dress(response: &mut Response<Outgoing>, correlation: &Correlation) {
+    // An answer that was kept is written down already, and nothing of this is in it.
+    if let Some(WrittenFields(lines)) = response.extensions_mut().get_mut() {
+        for part in [
+            SECURITY_LINES,
+            b"x-request-id: ",
+            correlation.request_id().as_bytes(),
+            b"\r\n",
+        ] {
+            lines.extend_from_slice(part);
+        }
+        return;
+    }
     let unauthorized = response.status() == StatusCode::UNAUTHORIZED;
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
@@ -172,5 +210,19 @@ fn dress(response: &mut Response<Outgoing>, correlation: &Correlation) {
     }
     if let Ok(value) = HeaderValue::from_str(correlation.request_id()) {
         headers.insert(REQUEST_ID, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_down_is_what_is_put_on() {
+        let lines: Vec<String> = SECURITY
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap()))
+            .collect();
+        assert_eq!(lines.concat().as_bytes(), SECURITY_LINES);
     }
 }

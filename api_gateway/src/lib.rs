@@ -12,6 +12,7 @@ mod figures;
 mod forward;
 mod front;
 mod gateway;
+mod meters;
 mod pages;
 mod path;
 mod pipeline;
@@ -37,6 +38,7 @@ use crate::authenticate::{Authenticator, KEYS_PATH, KeysInFile, PublishedKeys};
 use crate::client_address::Proxies;
 use crate::cors::Cors;
 use crate::gateway::{Front, Gateway};
+use crate::meters::RouteMeters;
 use crate::pages::{OWN, Pages};
 use crate::pipeline::Pipeline;
 use crate::rates::Rates;
@@ -214,6 +216,7 @@ fn table(catalog: &Catalog, rules: &HashMap<String, Arc<Rule>>) -> Result<Table,
                 refreshes: route.refreshes.clone(),
                 deadline: route.deadline,
                 passes: route.passes.clone(),
+                meters: RouteMeters::default(),
             };
             table
                 .add(&route.method, &route.path, entry)
@@ -231,6 +234,7 @@ fn table(catalog: &Catalog, rules: &HashMap<String, Arc<Rule>>) -> Result<Table,
             refreshes: Vec::new(),
             deadline: std::time::Duration::from_secs(10),
             passes: Vec::new(),
+            meters: RouteMeters::default(),
         };
         table
             .add(&http::Method::GET, path, entry)

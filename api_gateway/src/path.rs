@@ -2,6 +2,8 @@
 //! form that is routed, authorised and forwarded. Most holes of gateways are a gateway and a service
 //! that read one path in two ways (Traefik CVE-2026-48020, -40912).
 
+use std::borrow::Cow;
+
 use http::Uri;
 
 /// The path could be read in more than one way.
@@ -10,21 +12,40 @@ pub(crate) struct Ambiguous;
 
 /// The canonical form of a request target's path: unreserved characters plain, others as `%XX` in
 /// upper case (RFC 3986 §6.2.2), segments neither empty nor made of dots.
-pub(crate) fn canonical(uri: &Uri) -> Result<String, Ambiguous> {
+pub(crate) fn canonical(uri: &Uri) -> Result<Cow<'_, str>, Ambiguous> {
     let raw = uri.path();
+    if is_canonical(raw) {
+        return Ok(Cow::Borrowed(raw));
+    }
     let Some(rest) = raw.strip_prefix('/') else {
         // `*` of OPTIONS and the authority of CONNECT name no path at all.
         return Err(Ambiguous);
     };
     let mut path = String::with_capacity(raw.len());
     if rest.is_empty() {
-        return Ok("/".to_owned());
+        return Ok(Cow::Borrowed("/"));
     }
     for segment in rest.split('/') {
         path.push('/');
         push_segment(segment, &mut path)?;
     }
-    Ok(path)
+    Ok(Cow::Owned(path))
+}
+
+/// Whether a path is in that form for certain: most are.
+fn is_canonical(path: &str) -> bool {
+    let mut last = b' ';
+    let plain = path.bytes().all(|byte| {
+        // An empty segment, or one that begins with a dot, is looked at closely.
+        let fits = match byte {
+            b'/' => last != b'/',
+            b'.' => last != b'/',
+            _ => is_plain(byte),
+        };
+        last = byte;
+        fits
+    });
+    plain && path.starts_with('/') && (last != b'/' || path.len() == 1)
 }
 
 fn push_segment(segment: &str, path: &mut String) -> Result<(), Ambiguous> {
@@ -102,7 +123,7 @@ mod tests {
     use super::*;
 
     fn read(target: &str) -> Result<String, Ambiguous> {
-        canonical(&target.parse().map_err(|_| Ambiguous)?)
+        canonical(&target.parse().map_err(|_| Ambiguous)?).map(Cow::into_owned)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! to it, and the only place where that order stands. `gateway.rs` has already given it its ids and its
 //! deadline, and turns an [`ApiError`] into the envelope or `problem+json`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -131,6 +132,7 @@ impl Pipeline {
                 class: entry.class,
                 route: &entry.label,
                 cost: entry.cost,
+                now: arrived.started,
             };
             seen.standing = self.rates.count(&counted).await?;
         }
@@ -158,7 +160,8 @@ impl Pipeline {
             Some(rule) if rule.enabled && is_plain_read(request, &body) => {
                 self.kept(&rule, request, passage, seen).await
             }
-            _ => self.proxy(request, body, &passage).await,
+            // Boxed, so that answers out of memory do not carry its size about.
+            _ => Box::pin(self.proxy(request, body, &passage)).await,
         }
     }
 }
@@ -169,10 +172,11 @@ fn is_plain_read(request: &Parts, body: &Limited<Incoming>) -> bool {
 }
 
 /// The canonical path with the query as it came.
-fn target(path: String, uri: &Uri) -> Result<PathAndQuery, ApiError> {
-    let target = match uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path,
+fn target(path: Cow<'_, str>, uri: &Uri) -> Result<PathAndQuery, ApiError> {
+    let target = match (path, uri.query(), uri.path_and_query()) {
+        (Cow::Borrowed(_), _, Some(same)) => return Ok(same.clone()),
+        (path, Some(query), _) => format!("{path}?{query}"),
+        (path, None, _) => path.into_owned(),
     };
     PathAndQuery::try_from(target)
         .map_err(|error| ApiError::new(&codes::INTERNAL_ERROR).because(error))

@@ -103,6 +103,7 @@ pub(crate) struct Counted<'r> {
     pub(crate) class: Class,
     pub(crate) route: &'r str,
     pub(crate) cost: u32,
+    pub(crate) now: Instant,
 }
 
 /// A decision, to be told to the caller.
@@ -221,7 +222,7 @@ impl Rates {
             self.limiter.decide(policy, &key, counted.cost).await
         } else {
             self.limiter
-                .decide_local(policy, &key, counted.cost, Instant::now())
+                .decide_local(policy, &key, counted.cost, counted.now)
         };
         self.told(policy, decided).map(Some)
     }

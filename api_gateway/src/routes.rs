@@ -10,6 +10,7 @@ use response_cache::Rule;
 use service_kit::Need;
 
 use crate::catalog::Class;
+use crate::meters::RouteMeters;
 use crate::pages::Page;
 
 /// Who answers.
@@ -22,7 +23,7 @@ pub(crate) enum Target {
 }
 
 /// One operation as the pipeline needs it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     /// Method and pattern, for metrics.
     pub(crate) label: String,
@@ -38,6 +39,7 @@ pub(crate) struct Entry {
     pub(crate) deadline: Duration,
     /// Header fields of the client that reach the service beside those that always do.
     pub(crate) passes: Vec<HeaderName>,
+    pub(crate) meters: RouteMeters,
 }
 
 impl Entry {
@@ -157,20 +159,25 @@ mod tests {
     fn table(rows: &[(&str, &str)]) -> Table {
         let mut table = Table::default();
         for (method, path) in rows {
-            let entry = Entry {
-                label: (*path).to_owned(),
-                target: Target::Upstream(0),
-                need: Need::Public,
-                class: Class::Read,
-                cost: 1,
-                cache: None,
-                refreshes: Vec::new(),
-                deadline: Duration::from_secs(1),
-                passes: Vec::new(),
-            };
+            let entry = entry(path);
             table.add(&method.parse().unwrap(), path, entry).unwrap();
         }
         table
+    }
+
+    fn entry(path: &str) -> Entry {
+        Entry {
+            label: path.to_owned(),
+            target: Target::Upstream(0),
+            need: Need::Public,
+            class: Class::Read,
+            cost: 1,
+            cache: None,
+            refreshes: Vec::new(),
+            deadline: Duration::from_secs(1),
+            passes: Vec::new(),
+            meters: RouteMeters::default(),
+        }
     }
 
     #[test]
@@ -204,11 +211,8 @@ mod tests {
 
     #[test]
     fn an_operation_cannot_be_given_twice() {
-        let mut table = table(&[("GET", "/a/{id}")]);
-        let Found::Operation(entry) = table.find(&Method::GET, "/a/1") else {
-            panic!("it was added");
-        };
-        let again = table.add(&Method::GET, "/a/{other}", (*entry).clone());
+        let mut other = table(&[("GET", "/a/{id}")]);
+        let again = other.add(&Method::GET, "/a/{other}", entry("/a/{other}"));
         assert!(again.unwrap_err().contains("GET /a/{other}"));
     }
 }

@@ -18,7 +18,7 @@ const MAX_TOKEN: usize = 8 * 1024;
 /// How far ahead of ours the issuer's clock may be, in seconds.
 const MAX_AHEAD: i64 = 60;
 /// The most verified tokens that are remembered.
-const REMEMBERED: u64 = 50_000;
+const REMEMBERED: usize = 50_000;
 
 /// Who issues tokens, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub struct AccessVerifier {
     clock: Clock,
     revocations: Revocations,
     /// By the token's SHA-256, so that a memory dump holds no token.
-    remembered: moka::sync::Cache<[u8; 32], Remembered>,
+    remembered: Arc<quick_cache::sync::Cache<[u8; 32], Remembered>>,
 }
 
 impl fmt::Debug for AccessVerifier {
@@ -82,7 +82,7 @@ impl AccessVerifier {
             rules,
             revocations: Revocations::new(clock.clone()),
             clock,
-            remembered: moka::sync::Cache::new(REMEMBERED),
+            remembered: Arc::new(quick_cache::sync::Cache::new(REMEMBERED)),
         }
     }
 
@@ -96,7 +96,7 @@ impl AccessVerifier {
     /// and the next token tries again.
     pub async fn refetch_keys(&self) {
         self.keys.refetch().await;
-        self.remembered.invalidate_all();
+        self.remembered.clear();
     }
 
     /// Whom a token speaks for. A token that was verified before is not verified again while its time
@@ -123,7 +123,7 @@ impl AccessVerifier {
             if self.keys.known(&hit.kid).is_some() && self.clock.now() < hit.verified.expires_at {
                 return Ok(hit.verified);
             }
-            self.remembered.invalidate(&fingerprint);
+            self.remembered.remove(&fingerprint);
         }
         let unverified = Unverified::read(token)
             .filter(|token| matches!(token.typ(), Some("JWT" | "at+jwt")))

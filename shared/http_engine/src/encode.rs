@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use http::{Method, StatusCode, Version, header};
 use http_body::Body as _;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use crate::head::{Lines, field};
 /// `Content-Length`, and no other field about the message or the connection. The status is one that has
 /// a body.
 #[derive(Clone, Debug)]
-pub struct WrittenFields(pub Bytes);
+pub struct WrittenFields(pub BytesMut);
 
 /// How the body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,7 @@ pub(crate) fn write_head(
 /// Puts written fields into the header map, for a protocol that has no lines.
 pub(crate) fn unwritten(mut response: http::Response<Outgoing>) -> http::Response<Outgoing> {
     if let Some(WrittenFields(text)) = response.extensions_mut().remove() {
+        let text = text.freeze();
         for (at, line) in (Lines { text: &text, at: 0 }) {
             if let Ok((name, value)) = field(&text, at, line) {
                 response.headers_mut().append(name, value);
@@ -210,6 +211,8 @@ fn wall_clock() -> (SystemTime, Duration) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn head(status: u16, body: Outgoing, method: &Method, version: Version) -> (String, Delimited) {
@@ -259,7 +262,7 @@ mod tests {
         let lines = "date: x\r\ncontent-length: 2\r\nvary: a\r\nvary: b\r\n";
         response
             .extensions_mut()
-            .insert(WrittenFields(Bytes::from(lines)));
+            .insert(WrittenFields(BytesMut::from(lines)));
         let mut out = Vec::new();
         let asked = Asked::by(&Method::GET, Version::HTTP_11);
         assert_eq!(

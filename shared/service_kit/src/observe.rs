@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
-use telemetry::{Correlation, HistogramVec, REQUEST_ID};
+use telemetry::{Correlation, Histogram, HistogramVec, REQUEST_ID};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span, error, info, info_span};
 use travel_types::Clock;
@@ -90,13 +90,24 @@ impl Observer {
         }
     }
 
-    /// Counts and logs an answer.
-    pub fn answered(&self, answered: Answered<'_>) {
+    /// The histogram that answers like this one are counted in, for whoever looks it up once and not
+    /// with every request.
+    pub fn histogram(&self, answered: &Answered<'_>) -> Histogram {
         let method = method_name(answered.method);
+        let labels = [answered.route, method, class(answered.status)];
+        self.seconds.with_label_values(&labels)
+    }
+
+    /// Counts and logs an answer.
+    pub fn answered(&self, answered: &Answered<'_>) {
         let elapsed = answered.started.elapsed();
-        self.seconds
-            .with_label_values(&[answered.route, method, class(answered.status)])
-            .observe(elapsed.as_secs_f64());
+        self.histogram(answered).observe(elapsed.as_secs_f64());
+        Self::log(answered, elapsed);
+    }
+
+    /// Logs an answer that is counted otherwise.
+    pub fn log(answered: &Answered<'_>, elapsed: Duration) {
+        let method = method_name(answered.method);
         info!(
             method,
             path = shown(answered.route, answered.path),
@@ -178,7 +189,7 @@ pub(crate) async fn observe(
         if let Ok(value) = cx.correlation.request_id().parse() {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        observer.answered(Answered {
+        observer.answered(&Answered {
             method: &method,
             path: &path,
             route: route.as_deref().unwrap_or("(none)"),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use rand::Rng as _;
 
 /// The header that carries a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,9 +24,9 @@ impl Correlation {
     /// Fresh ids, for work that no request caused.
     pub fn new() -> Self {
         Self {
-            request_id: new_request_id().into(),
-            trace_id: rand::random(),
-            span_id: rand::random(),
+            request_id: new_request_id(),
+            trace_id: random(),
+            span_id: random(),
             sampled: true,
         }
     }
@@ -33,16 +34,15 @@ impl Correlation {
     /// The ids that a request came with; whatever is absent or ill-formed is made anew. The span id is
     /// always new: it names the receiver's own part of the work.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let mut own = Self::new();
-        if let Some(id) = single(headers, &REQUEST_ID).filter(|id| is_request_id(id)) {
-            own.request_id = id.into();
+        let id = single(headers, &REQUEST_ID).filter(|id| is_request_id(id));
+        let trace = single(headers, &TRACEPARENT).and_then(parse_traceparent);
+        let (trace_id, sampled) = trace.unwrap_or_else(|| (random(), true));
+        Self {
+            request_id: id.map_or_else(new_request_id, Arc::from),
+            trace_id,
+            span_id: random(),
+            sampled,
         }
-        if let Some((trace_id, sampled)) = single(headers, &TRACEPARENT).and_then(parse_traceparent)
-        {
-            own.trace_id = trace_id;
-            own.sampled = sampled;
-        }
-        own
     }
 
     /// The request's id: 1 to 128 characters of `[A-Za-z0-9._-]`.
@@ -85,8 +85,20 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     values.next().is_none().then(|| first.to_str().ok())?
 }
 
-fn new_request_id() -> String {
-    format!("req_{}", hex::encode(rand::random::<[u8; 12]>()))
+/// Bytes drawn together: one by one they would cost as many draws.
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
+}
+
+fn new_request_id() -> Arc<str> {
+    let mut text = *b"req_000000000000000000000000";
+    if let Some(digits) = text.get_mut(4..) {
+        // The place has twice as many digits as there are bytes.
+        let _ = hex::encode_to_slice(random::<12>(), digits);
+    }
+    std::str::from_utf8(&text).unwrap_or_default().into()
 }
 
 /// A request's id stands in every log line, so what has the form of one of our own credentials is none:

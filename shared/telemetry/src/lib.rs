@@ -8,4 +8,4 @@ mod metrics;
 pub use correlation::{Correlation, REQUEST_ID, TRACEPARENT};
 pub use logging::{LogFormat, init_logging};
 pub use metrics::{Metrics, MetricsError};
-pub use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec};
+pub use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGaugeVec};
