@@ -20,6 +20,7 @@ mod rates;
 mod revocations;
 mod routes;
 mod upstream;
+mod validate;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ use crate::rates::Rates;
 use crate::revocations::{Followed, Follower};
 use crate::routes::{Entry, Table, Target};
 use crate::upstream::Upstreams;
+use crate::validate::Validation;
 
 const CONFIG: &str = include_str!("../config.default.toml");
 /// Most signed identities kept for use again.
@@ -113,7 +115,11 @@ async fn build(context: Context) -> Result<App, StartError> {
     }));
     let origins: Vec<String> = settings.get("cors.origins")?;
     let pipeline = Pipeline {
-        table: table(catalog, &answers::rules(catalog, settings)?)?,
+        table: table(
+            catalog,
+            &answers::rules(catalog, settings)?,
+            &Validation::new(settings)?,
+        )?,
         rates: Rates::new(settings, "interline:api_gateway:")?,
         answers: answers(&context)?,
         authenticator: Authenticator {
@@ -199,7 +205,11 @@ fn checks(upstreams: &Arc<Upstreams>) -> Vec<Check> {
         .collect()
 }
 
-fn table(catalog: &Catalog, rules: &HashMap<String, Arc<Rule>>) -> Result<Table, StartError> {
+fn table(
+    catalog: &Catalog,
+    rules: &HashMap<String, Arc<Rule>>,
+    validation: &Validation,
+) -> Result<Table, StartError> {
     let mut table = Table::default();
     for (position, service) in catalog.upstreams().enumerate() {
         for route in &service.routes {
@@ -217,6 +227,7 @@ fn table(catalog: &Catalog, rules: &HashMap<String, Arc<Rule>>) -> Result<Table,
                 deadline: route.deadline,
                 passes: route.passes.clone(),
                 meters: RouteMeters::default(),
+                checked: validation.of(&route.method, &route.path),
             };
             table
                 .add(&route.method, &route.path, entry)
@@ -235,6 +246,7 @@ fn table(catalog: &Catalog, rules: &HashMap<String, Arc<Rule>>) -> Result<Table,
             deadline: std::time::Duration::from_secs(10),
             passes: Vec::new(),
             meters: RouteMeters::default(),
+            checked: None,
         };
         table
             .add(&http::Method::GET, path, entry)

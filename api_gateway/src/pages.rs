@@ -14,7 +14,8 @@ use travel_types::Clock;
 use travel_types::jiff::ToSpan as _;
 use travel_types::jiff::tz::TimeZone;
 
-const OPENAPI: &str = include_str!("../../openapi/interline.json");
+/// The published document.
+pub(crate) const OPENAPI: &str = include_str!("../../openapi/interline.json");
 const LANDING: &str = include_str!("pages/landing.html");
 const ACCOUNTS: &str = include_str!("pages/accounts.html");
 const DOCS: &str = include_str!("pages/docs.html");

@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Response, Uri, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, Full};
 use http_engine::{BoxError, Incoming, Outgoing, Peer};
 use moka::sync::Cache;
 use response_cache::{Fetch, Purge, ResponseCache, Rule, Scope};
@@ -30,7 +30,8 @@ use crate::pages::Pages;
 use crate::rates::{Counted, Rates, Standing};
 use crate::routes::{Entry, Found, Table, Target};
 use crate::upstream::Upstreams;
-use crate::{answers, forward, front, path};
+use crate::validate::Forwarded;
+use crate::{answers, forward, front, path, validate};
 
 /// How long a signed identity is used again; services believe it for a minute.
 const IDENTITY_REUSE: SignedDuration = SignedDuration::from_secs(30);
@@ -155,6 +156,9 @@ impl Pipeline {
             deadline: cx.deadline.0.min(arrived.started + entry.deadline),
             entry,
         };
+        // What its service could not even read is refused before anybody works on it.
+        let checked = passage.entry.checked.as_ref();
+        let body = validate::request(checked, request, body, passage.deadline).await?;
         match passage.entry.cache.clone() {
             // What many ask for is asked of the service once.
             Some(rule) if rule.enabled && is_plain_read(request, &body) => {
@@ -167,7 +171,7 @@ impl Pipeline {
 }
 
 /// Whether a kept answer may be given: a body is not part of what answers are kept by.
-fn is_plain_read(request: &Parts, body: &Limited<Incoming>) -> bool {
+fn is_plain_read(request: &Parts, body: &Forwarded) -> bool {
     matches!(request.method, Method::GET | Method::HEAD) && body.is_end_stream()
 }
 
@@ -242,7 +246,7 @@ impl Pipeline {
             Box::pin(async move {
                 // Others may wait for the answer, longer than whoever came first.
                 passage.deadline = Instant::now() + passage.entry.deadline;
-                let answered = this.proxy(&asked, Limited::new(Incoming::empty(), 0), &passage);
+                let answered = this.proxy(&asked, Forwarded::Left(Full::default()), &passage);
                 let answer = answered
                     .await
                     .map_err(|error| -> BoxError { Box::new(Refused(error)) })?;
@@ -264,7 +268,7 @@ impl Pipeline {
     async fn proxy(
         &self,
         request: &Parts,
-        body: Limited<Incoming>,
+        body: Forwarded,
         passage: &Passage,
     ) -> Result<Response<Outgoing>, ApiError> {
         let internal = |cause: String| ApiError::new(&codes::INTERNAL_ERROR).because(cause);
@@ -306,7 +310,7 @@ impl Pipeline {
                 }
             }
         }
-        Ok(response)
+        validate::response(passage.entry.checked.as_ref(), response).await
     }
 
     /// The signed identity of a caller for one service.

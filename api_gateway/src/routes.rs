@@ -12,6 +12,7 @@ use service_kit::Need;
 use crate::catalog::Class;
 use crate::meters::RouteMeters;
 use crate::pages::Page;
+use crate::validate::Checked;
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(crate) struct Entry {
     /// Header fields of the client that reach the service beside those that always do.
     pub(crate) passes: Vec<HeaderName>,
     pub(crate) meters: RouteMeters,
+    /// What is checked of requests and answers.
+    pub(crate) checked: Option<Checked>,
 }
 
 impl Entry {
@@ -177,6 +180,7 @@ mod tests {
             deadline: Duration::from_secs(1),
             passes: Vec::new(),
             meters: RouteMeters::default(),
+            checked: None,
         }
     }
 

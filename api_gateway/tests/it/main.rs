@@ -22,3 +22,4 @@ mod paths;
 mod revoked;
 mod stack;
 mod upstream;
+mod validation;

@@ -191,7 +191,7 @@ impl Stack {
         let issuer = Issuer::publishing(serde_json::to_value(signer.jwks()).unwrap());
         script(&issuer);
         let identity = issuer.routes().merge(echoing.clone());
-        // A test that is about neither shall meet neither.
+        // A test that is about none of them shall meet none of them.
         let mut sources = Sources::default();
         for class in ["search", "read", "write", "login", "page"] {
             let key = format!("limits.{class}.quota");
@@ -202,6 +202,7 @@ impl Stack {
             sources = sources.with("test", &key, 0);
         }
         let sources = sources
+            .with("test", "validation.requests", false)
             .with("test", "data_dir", folder.display().to_string())
             .with("test", "listen.port", 0)
             .with("test", "upstreams.flight_service.url", serve(echoing).await)

@@ -21,7 +21,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// A compiled document.
 #[derive(Debug)]
 pub struct Validator {
-    operations: HashMap<(Method, String), Operation>,
+    operations: HashMap<(Method, String), Arc<Operation>>,
 }
 
 /// What body an operation takes.
@@ -73,7 +73,7 @@ impl Validator {
                     key => return Err(compiler.error(&at, format!("{key} is not understood"))),
                 };
                 let operation = operation(&mut compiler, value, &format!("{at}/{key}"), &method)?;
-                operations.insert((method, nameless(path)), operation);
+                operations.insert((method, nameless(path)), Arc::new(operation));
             }
         }
         Ok(Self { operations })
@@ -81,7 +81,7 @@ impl Validator {
 
     /// The operation of a method and a path in which `{name}` stands for one segment; how it is named
     /// does not matter.
-    pub fn operation(&self, method: &Method, template: &str) -> Option<&Operation> {
+    pub fn operation(&self, method: &Method, template: &str) -> Option<&Arc<Operation>> {
         self.operations.get(&(method.clone(), nameless(template)))
     }
 }
@@ -171,6 +171,10 @@ impl Operation {
         content_type: Option<&str>,
         body: &[u8],
     ) -> Result<(), Vec<Problem>> {
+        // RFC 9110 §15.4.5: it stands for an answer that was given before.
+        if status == StatusCode::NOT_MODIFIED {
+            return Ok(());
+        }
         let unknown = |words: String| vec![Problem::new(Kind::Undocumented, words)];
         let answers = self.answers.get(&status.as_u16());
         let answers = answers

@@ -21,9 +21,11 @@ pub enum Kind {
     DuplicateField,
     /// A parameter or field that must be there is not.
     Required,
-    /// A value of another type, or none of those that there are.
+    /// A value that is not of its type: no text, no date, none of those to choose from; of a parameter
+    /// also a number out of bounds.
     Type,
-    /// A value that breaks a rule: of its length, its form or its bounds.
+    /// A value that breaks another rule, of length, form or bounds. Who serves the operation may have
+    /// better words for it.
     Rule,
     /// An answer that the document does not know: its status or its media type.
     Undocumented,

@@ -63,8 +63,8 @@ pub(crate) fn check(query: &str, parameters: &[Parameter]) -> Result<(), Vec<Pro
         }
         seen |= 1 << place;
         from_cursor |= name == CURSOR;
-        if let Some(words) = problem(&decoded(value), &parameter.schema) {
-            problems.push(Problem::of(Kind::Rule, parameter.name.clone(), words));
+        if let Some((kind, words)) = problem(&decoded(value), &parameter.schema) {
+            problems.push(Problem::of(kind, parameter.name.clone(), words));
         }
     }
     for (place, parameter) in parameters.iter().enumerate() {
@@ -84,7 +84,7 @@ fn shown(name: &str) -> String {
 }
 
 /// What a parameter's text must be, if it is not.
-fn problem(text: &str, schema: &Schema) -> Option<String> {
+fn problem(text: &str, schema: &Schema) -> Option<(Kind, String)> {
     let types = schema.types;
     if types.has(Types::TEXT) {
         return schema.text.problem(text);
@@ -99,9 +99,10 @@ fn problem(text: &str, schema: &Schema) -> Option<String> {
         let number = number.filter(|number| number.is_finite());
         let fits = digits.into_iter().all(plain)
             && number.is_some_and(|number| schema.bounds.hold(number));
-        return (!fits).then(|| schema.number_words());
+        return (!fits).then(|| (Kind::Type, schema.number_words()));
     }
-    (!matches!(text, "true" | "false")).then(|| "must be one of true, false".to_owned())
+    (!matches!(text, "true" | "false"))
+        .then(|| (Kind::Type, "must be one of true, false".to_owned()))
 }
 
 fn decoded(text: &str) -> Cow<'_, str> {

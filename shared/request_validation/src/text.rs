@@ -2,6 +2,8 @@
 
 use regex::Regex;
 
+use crate::problem::Kind;
+
 /// What a text must be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TextRules {
@@ -77,30 +79,33 @@ impl Pattern {
 }
 
 impl TextRules {
-    /// What the text must be, if it is not.
-    pub(crate) fn problem(&self, text: &str) -> Option<String> {
+    /// What the text must be, if it is not: [`Kind::Type`] for what everybody would tell so, else
+    /// [`Kind::Rule`].
+    pub(crate) fn problem(&self, text: &str) -> Option<(Kind, String)> {
         if !self.choices.is_empty() {
             let known = self.choices.iter().any(|choice| choice == text);
-            return (!known).then(|| choose(&self.choices));
+            return (!known).then(|| (Kind::Type, choose(&self.choices)));
         }
         if self.least.is_some() || self.most.is_some() {
             let length = text.chars().count();
             let short = self.least.is_some_and(|least| length < least);
             if short || self.most.is_some_and(|most| length > most) {
-                return Some(between(self.least, self.most, "characters"));
+                return Some((Kind::Rule, between(self.least, self.most, "characters")));
             }
         }
         if let Some(pattern) = &self.pattern
             && !pattern.regex.is_match(text)
         {
-            return Some(pattern.words.clone());
+            return Some((Kind::Rule, pattern.words.clone()));
         }
         match self.format {
             Format::Date if !is_date(text.as_bytes()) => {
-                Some("must be a date such as 2026-12-01".to_owned())
+                let words = "must be a date such as 2026-12-01";
+                Some((Kind::Type, words.to_owned()))
             }
             Format::DateTime if !is_instant(text) => {
-                Some("must be an instant such as 2026-12-01T10:30:00Z".to_owned())
+                let words = "must be an instant such as 2026-12-01T10:30:00Z";
+                Some((Kind::Rule, words.to_owned()))
             }
             _ => None,
         }
@@ -252,7 +257,8 @@ mod tests {
             ..TextRules::default()
         };
         assert_eq!(rules.problem("12.50"), None);
-        let words = rules.problem("\u{661}").unwrap();
+        let (kind, words) = rules.problem("\u{661}").unwrap();
+        assert_eq!(kind, Kind::Rule);
         assert_eq!(words, r"must match ^-?\d+(\.\d+)?$, e.g. 1016.15");
     }
 }

@@ -78,12 +78,8 @@ impl<'t> Walk<'t> {
             Next::Text => {
                 let text = self.reader.text()?;
                 if let Some(schema) = self.of_type(schema, Types::TEXT)
-                    && let Some(words) = schema.text.problem(&text.decoded())
+                    && let Some((kind, words)) = schema.text.problem(&text.decoded())
                 {
-                    let kind = match schema.text.choices.is_empty() {
-                        true => Kind::Rule,
-                        false => Kind::Type,
-                    };
                     self.add(kind, words);
                 }
             }
