@@ -191,33 +191,54 @@ launch() { # peer command...
 
 # The gateway. Same paths and jobs as the peers; the upstream is "be", the issuer's keys are a file.
 start_ours() {
-    local upstream=http://127.0.0.1:$base
     cat >"$dir/conf/gateway.toml" <<END
 [api_gateway]
+data_dir = "$dir/run/ours"
 listen.host = "127.0.0.1"
-listen.port = $(port ours)
-log.level = "warn"
-routes_file = "$dir/conf/routes.toml"
-END
-    cat >"$dir/conf/routes.toml" <<END
-[upstreams.be]
-servers = ["$upstream"]
+log.filter = "warn"
+routes.file = "$dir/conf/routes.toml"
 
-[issuers.idp]
+[api_gateway.auth]
 issuer = "https://idp.test"
 audience = "api"
-algorithms = ["RS256"]
 jwks_file = "$dir/keys/jwks.json"
+
+# Of all callers; the limit that is to be met is the next one.
+[api_gateway.limits.read]
+quota = 400000000
+burst = 0
+
+# /limit/: five a second.
+[api_gateway.limits.search]
+quota = 5
+window_seconds = 1
+burst = 0
+END
+    cat >"$dir/conf/routes.toml" <<END
+[[cache]]
+name = "items"
+audience = "everyone"
+
+[[service]]
+name = "items"
+title = "Items"
+url = "http://127.0.0.1:$base"
+foreign = true
+prefixes = ["/plain", "/jwt", "/jwtc", "/cache", "/full", "/fullc", "/limit"]
+deadline_ms = 10000
 END
     local path
     for path in plain jwt jwtc cache full fullc limit; do
-        printf '\n[[routes]]\npath = "/%s/*"\nupstream = "be"\n' "$path"
-        [[ $path == plain || $path == cache ]] || printf 'auth = "idp"\n'
+        printf '\n[[service.route]]\nmethod = "GET"\npath = "/%s/{*rest}"\n' "$path"
         case $path in
-        limit) printf 'limit = { by = "sub", per_second = 5 }\n' ;;
-        jwt* | full*) printf 'limit = { by = "sub", per_second = 10000000 }\n' ;;
+        plain | cache) printf 'access = "public"\n' ;;
+        *) printf 'access = "authenticated"\n' ;;
         esac
-        case $path in cache | full*) printf 'cache = true\n' ;; esac
+        case $path in
+        limit) printf 'class = "search"\n' ;;
+        *) printf 'class = "read"\n' ;;
+        esac
+        case $path in cache | full*) printf 'cache = "items"\n' ;; esac
     done >>"$dir/conf/routes.toml"
     launch ours "$(program ours)" --config "$dir/conf/gateway.toml" --port "$(port ours)"
 }

@@ -13,10 +13,13 @@
 )]
 
 mod access;
+mod added;
 mod api_keys;
 mod forged;
 mod headers;
 mod issuer;
+mod kept;
+mod limited;
 mod pages;
 mod paths;
 mod revoked;

@@ -150,7 +150,7 @@ fn rules() -> AccessRules {
     }
 }
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     std::env::temp_dir().join(format!("interline-gateway-{}-{number}", std::process::id()))
@@ -249,6 +249,18 @@ impl Stack {
             permissions: role.permissions(),
             session,
             client,
+        };
+        self.signer.sign(&says).unwrap().token
+    }
+
+    /// A token of an account of this id.
+    pub(crate) fn token_for(&self, role: Role, subject: &str) -> String {
+        let says = AccessClaims {
+            subject,
+            role,
+            permissions: role.permissions(),
+            session: None,
+            client: None,
         };
         self.signer.sign(&says).unwrap().token
     }

@@ -35,7 +35,7 @@ def token(claims):
 
 def valid(serial):
     return token({
-        "iss": "https://idp.test", "aud": "api", "sub": f"user-{serial % USERS}", "roles": ["user"],
+        "iss": "https://idp.test", "aud": "api", "sub": f"user-{serial % USERS}", "role": "traveller",
         "scope": "items:read", "iat": NOW, "exp": NOW + 30 * 86400, "jti": f"{serial:032x}",
     })
 
