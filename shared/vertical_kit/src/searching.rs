@@ -1,7 +1,8 @@
 //! The search endpoint's parameters: what every vertical has, and the frame for what each adds.
 
 use axum::response::Response;
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
+use serde_json::Value;
 use service_kit::error::codes;
 use service_kit::openapi::ErrorBody;
 use service_kit::{ApiError, Cx, Params, whole};
@@ -16,6 +17,12 @@ const COMMON: [&str; 4] = ["currency", "sort", "limit", "cursor"];
 
 /// Offers per page where `limit` does not say.
 const PAGE: u32 = 20;
+
+/// What a cache at the gateway is told, and nobody behind it (RFC 9213).
+const FOR_THE_GATEWAY: HeaderName = HeaderName::from_static("interline-cdn-cache-control");
+/// A supplier that is missing may be back in a moment (API §8).
+const KEEP_PARTIAL: HeaderValue =
+    HeaderValue::from_static("max-age=5, stale-while-revalidate=0, stale-if-error=0");
 
 /// A search that was read and can be made.
 pub struct Wanted<Q> {
@@ -76,7 +83,13 @@ impl<Q: Send + Sync + 'static> Shop<Q> {
                     .await?
             }
         };
-        cx.success(StatusCode::OK, page.items, page.meta)
+        let partial = page.meta.get("partial").and_then(Value::as_bool);
+        let mut response = cx.success(StatusCode::OK, page.items, page.meta)?;
+        if partial == Some(true) {
+            let fields = response.headers_mut();
+            fields.insert(FOR_THE_GATEWAY, KEEP_PARTIAL);
+        }
+        Ok(response)
     }
 }
 
