@@ -175,6 +175,8 @@ refusals() {
         refuses "there is no such service" --set services.train_service.replicas=1
     check "refused: two processes on a SQLite file" \
         refuses "one replica only" --set defaults.replicas=2
+    check "refused: TLS behind the ingress" refuses "end TLS at the ingress" \
+        --set services.api_gateway.config.http.tls_certificate=/run/tls.crt
     check "refused: an ingress without a host" refuses "/ingress/host" --set ingress.enabled=true
 }
 

@@ -18,6 +18,9 @@
 {{- fail (printf "services.%s.config.%s is a secret: name the Secret that holds it under services.%s.secrets" $name $key $name) -}}
 {{- end -}}
 {{- end -}}
+{{- if get $given "http.tls_certificate" -}}
+{{- fail (printf "services.%s.config.http.tls_certificate: the chart's probes and services speak HTTP; end TLS at the ingress" $name) -}}
+{{- end -}}
 {{- range $key, $from := dig "secrets" dict $own | default dict -}}
 {{- if not (has $key $service.secrets) -}}
 {{- fail (printf "services.%s.secrets.%s is not a secret of this service; they are %s" $name $key (join ", " $service.secrets)) -}}
