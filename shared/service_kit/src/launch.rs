@@ -133,7 +133,7 @@ pub async fn start(
     let app = (spec.build)(context.clone()).await?;
     let service: Arc<dyn Service> = match app.interface {
         Interface::Routes(routes) => {
-            let router = assemble(spec, routes, app.checks, &context, verifier)?;
+            let router = assemble(spec, *routes, app.checks, &context, verifier)?;
             Arc::new(Answering::new(router, clock.clone()))
         }
         Interface::Own(service) => service,

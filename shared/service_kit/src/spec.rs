@@ -57,14 +57,14 @@ pub struct App {
 pub enum Interface {
     /// Its routes and what each needs. The kit adds health, metrics and the OpenAPI document, and the
     /// layers that every service has.
-    Routes(Routes),
+    Routes(Box<Routes>),
     /// The service itself, with all that the kit would have added. For the gateway.
     Own(Arc<dyn http_engine::Service>),
 }
 
 impl From<Routes> for Interface {
     fn from(routes: Routes) -> Self {
-        Self::Routes(routes)
+        Self::Routes(Box::new(routes))
     }
 }
 
