@@ -219,6 +219,10 @@ impl Account {
                     self.within_headers = false;
                     self.first = false;
                 }
+                if !self.within_headers {
+                    // What is incomplete now is another frame.
+                    self.incomplete = None;
+                }
                 let mut over = head.kind == kind::RST_STREAM;
                 if head.ends_stream()
                     && let Some(stream) = self.streams.get_mut(&head.stream)

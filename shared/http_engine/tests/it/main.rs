@@ -11,6 +11,8 @@ mod frames;
 #[cfg(test)]
 mod http2;
 #[cfg(test)]
+mod measure;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 mod probe_requests;

@@ -204,7 +204,7 @@ async fn twenty_thousand_damaged_streams_get_no_answer_too_many() {
             let stage = &stage;
             async move { (text, answers(stage, text).await) }
         })
-        .buffer_unordered(200);
+        .buffer_unordered(600);
     let (mut answered, mut refused) = (0, 0);
     while let Some((text, answers)) = all.next().await {
         let shown = String::from_utf8_lossy(text);
