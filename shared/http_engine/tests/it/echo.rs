@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::BodyExt as _;
 use http_engine::{Incoming, Outgoing, Peer, Refusal, Service};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
 
 const ETAG: &str = "\"first\"";
 const LAST_MODIFIED: &str = "Tue, 01 Sep 2026 10:00:00 GMT";
@@ -19,13 +20,19 @@ pub(crate) const LARGE: usize = 24 * 1024 * 1024;
 
 pub(crate) struct Echo {
     started: Arc<AtomicUsize>,
+    /// `/later` is answered when there is a permit.
+    later: Arc<Semaphore>,
     large: Bytes,
 }
 
 impl Echo {
-    pub(crate) fn new(started: Arc<AtomicUsize>) -> Self {
+    pub(crate) fn new(started: Arc<AtomicUsize>, later: Arc<Semaphore>) -> Self {
         let large = Bytes::from(vec![b'x'; LARGE]);
-        Self { started, large }
+        Self {
+            started,
+            later,
+            large,
+        }
     }
 }
 
@@ -37,7 +44,13 @@ impl Service for Echo {
     ) -> Pin<Box<dyn Future<Output = Response<Outgoing>> + Send>> {
         self.started.fetch_add(1, Ordering::SeqCst);
         let large = self.large.clone();
-        Box::pin(answer(request, peer, large))
+        let later = Arc::clone(&self.later);
+        Box::pin(async move {
+            if request.uri().path() == "/later" {
+                later.acquire().await.unwrap().forget();
+            }
+            answer(request, peer, large).await
+        })
     }
 
     fn refuse(&self, refusal: Refusal) -> Response<Outgoing> {
@@ -65,10 +78,6 @@ async fn answer(request: Request<Incoming>, peer: Peer, large: Bytes) -> Respons
     match (head.method.clone(), head.uri.path()) {
         (Method::GET, "/large") => text(StatusCode::OK, large),
         (Method::GET, "/never") => std::future::pending().await,
-        (Method::GET, "/later") => {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            text(StatusCode::OK, "later")
-        }
         (Method::GET, "/switch") if asks_to_switch(&head) => {
             let mut response = Response::new(Outgoing::Switch(Box::new(|mut io, ahead| {
                 Box::pin(async move {

@@ -48,7 +48,7 @@ async fn five_thousand_slow_connections() {
     let ways = ways();
     let mut slow = JoinSet::new();
     for number in 0..5000 {
-        let cut = ways[number % ways.len()].go(stage.address);
+        let cut = ways[number % ways.len()].go(stage.address, Duration::from_secs(1));
         let name = ways[number % ways.len()].name;
         slow.spawn(async move {
             let begun = Instant::now();

@@ -26,8 +26,8 @@ pub(crate) struct Way {
     reads: bool,
 }
 
-/// How long a slow client waits between two bytes.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long a slow client of a test with short limits waits between two bytes.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 pub(crate) fn ways() -> Vec<Way> {
     let way = |name, begin: &[u8], drip| Way {
@@ -68,8 +68,8 @@ pub(crate) fn ways() -> Vec<Way> {
 }
 
 impl Way {
-    /// Ends when the server has ended it.
-    pub(crate) fn go(&self, address: std::net::SocketAddr) -> Cut {
+    /// Ends when the server has ended it. So long is the pause between two bytes.
+    pub(crate) fn go(&self, address: std::net::SocketAddr, pause: Duration) -> Cut {
         let (begin, drip, reads) = (self.begin.clone(), self.drip, self.reads);
         Box::pin(async move {
             let socket = TcpSocket::new_v4().unwrap();
@@ -88,13 +88,13 @@ impl Way {
                 };
                 while let Ok(1..) = reading.read(space).await {
                     if !reads {
-                        sleep(PAUSE).await;
+                        sleep(pause).await;
                     }
                 }
             };
             let written = async {
                 while !drip.is_empty() && writing.write_all(drip).await.is_ok() {
-                    sleep(PAUSE).await;
+                    sleep(pause).await;
                 }
                 if drip.is_empty() {
                     std::future::pending::<()>().await;
@@ -125,7 +125,7 @@ async fn five_hundred_of_each_kind_are_cut_and_a_good_client_is_served_at_once()
         let stage = Stage::start(short()).await;
         let mut slow = JoinSet::new();
         for _ in 0..500 {
-            slow.spawn(way.go(stage.address));
+            slow.spawn(way.go(stage.address, PAUSE));
         }
         let mut good = Client::new(stage.connect().await);
         let serving = async {

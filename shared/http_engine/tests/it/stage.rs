@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http_engine::{Limits, Service, Tls, bind, run};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,8 @@ pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
     /// How many requests reached the service.
     pub(crate) started: Arc<AtomicUsize>,
+    /// Lets the service answer `/later`.
+    pub(crate) later: Arc<Semaphore>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) ended: Option<JoinHandle<Instant>>,
 }
@@ -41,8 +44,11 @@ impl Stage {
 
     pub(crate) async fn with(limits: Limits, tls: Option<Tls>) -> Self {
         let started = Arc::new(AtomicUsize::new(0));
-        let service = Arc::new(Echo::new(Arc::clone(&started)));
-        Self::serving(service, started, limits, tls).await
+        let later = Arc::new(Semaphore::new(0));
+        let service = Arc::new(Echo::new(Arc::clone(&started), Arc::clone(&later)));
+        let mut stage = Self::serving(service, started, limits, tls).await;
+        stage.later = later;
+        stage
     }
 
     pub(crate) async fn serving(
@@ -58,6 +64,7 @@ impl Stage {
         Self {
             address,
             started,
+            later: Arc::new(Semaphore::new(0)),
             shutdown,
             ended: Some(ended),
         }
