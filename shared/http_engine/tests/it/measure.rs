@@ -1,5 +1,7 @@
 //! What bad clients cost good ones, in numbers. Not run with the other tests: the numbers mean something
-//! in a release build on a machine that does nothing else.
+//! in a release build on a machine that does nothing else. The clients run in the same process and share
+//! its processors. A flood may be over before the good client beside it is: its memory is what is left
+//! afterwards, not the peak.
 //!
 //! ```sh
 //! cargo test --release -p http_engine --test it -- --ignored --nocapture --test-threads 1
