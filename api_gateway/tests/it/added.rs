@@ -66,7 +66,7 @@ async fn a_foreign_service_gets_what_the_client_says_but_neither_credentials_nor
     let said = answer.text().await.unwrap();
     assert_eq!(
         said,
-        "/theirs/closed/a/b?c=d accept,host,traceparent,x-of-client,x-request-id"
+        "/theirs/closed/a/b?c=d accept,accept-encoding,host,traceparent,x-of-client,x-request-id"
     );
 }
 
