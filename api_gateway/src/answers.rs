@@ -52,6 +52,8 @@ fn rule(
             row.stale_while_revalidate_seconds,
         )?,
         stale_if_error: seconds("stale_if_error_seconds", row.stale_if_error_seconds)?,
+        negative: row.errors.then_some(400..=599).into_iter().collect(),
+        shares_cookies: row.shares_cookies,
         tags: vec![row.tag()],
         ..Rule::default()
     })

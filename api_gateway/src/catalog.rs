@@ -164,6 +164,12 @@ pub(crate) struct CacheRow {
     pub(crate) stale_if_error_seconds: u64,
     #[serde(default)]
     pub(crate) heuristic: bool,
+    /// Whether errors are kept, too, where the origin says for how long.
+    #[serde(default)]
+    pub(crate) errors: bool,
+    /// Whether answers that set cookies are kept although others get them.
+    #[serde(default)]
+    pub(crate) shares_cookies: bool,
     /// Whether the times stand in the configuration, where they can be changed.
     #[serde(skip)]
     pub(crate) configured: bool,

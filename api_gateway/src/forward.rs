@@ -79,7 +79,8 @@ pub(crate) fn request(parts: &Parts, target: PathAndQuery, statement: Statement<
     if statement.identity.is_none() {
         // Somebody else's service: everything that is neither about the connection nor a credential.
         for (name, value) in &parts.headers {
-            if !is_ours(name) && !nominated.contains(name) {
+            let passes = !is_ours(name) || statement.passes.contains(name);
+            if passes && !nominated.contains(name) {
                 headers.append(name, value.clone());
             }
         }

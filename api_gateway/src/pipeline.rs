@@ -9,7 +9,7 @@ use std::sync::Arc;
 use auth::{HopSigner, Identity};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Response, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Response, Uri, header};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Full};
 use http_engine::{BoxError, Incoming, Outgoing, Peer};
@@ -297,6 +297,9 @@ impl Pipeline {
         let class = passage.entry.class;
         let mut response = answered.map_err(|failure| failure.answer(class == Class::Write))?;
         forward::clean_answer(response.headers_mut(), class == Class::Page);
+        if !request.method.is_safe() && response.status().as_u16() < 400 {
+            self.forget(&passage.target, response.headers()).await;
+        }
         if response.status().is_success() {
             for tag in &passage.entry.refreshes {
                 // What is for sale may be another now; the old answer may still bridge the time until
@@ -311,6 +314,23 @@ impl Pipeline {
             }
         }
         validate::response(passage.entry.checked.as_ref(), response).await
+    }
+
+    /// Whoever may have changed something ends what is kept of it, and of what the answer names
+    /// (RFC 9111 §4.4).
+    async fn forget(&self, target: &PathAndQuery, answer: &HeaderMap) {
+        let named = [header::LOCATION, header::CONTENT_LOCATION]
+            .into_iter()
+            .filter_map(|name| answer.get(name)?.to_str().ok()?.parse::<Uri>().ok());
+        for uri in std::iter::once(Uri::from(target.clone())).chain(named) {
+            let purge = Purge {
+                scope: Scope::uri(&uri, &[]),
+                soft: false,
+            };
+            if let Err(error) = self.answers.purge(&purge).await {
+                tracing::warn!(%error, "other instances may keep old answers until they expire");
+            }
+        }
     }
 
     /// The signed identity of a caller for one service.
