@@ -298,7 +298,8 @@ impl Pipeline {
         let mut response = answered.map_err(|failure| failure.answer(class == Class::Write))?;
         forward::clean_answer(response.headers_mut(), class == Class::Page);
         if !request.method.is_safe() && response.status().as_u16() < 400 {
-            self.forget(&passage.target, response.headers()).await;
+            self.forget(request, &passage.target, response.headers())
+                .await;
         }
         if response.status().is_success() {
             for tag in &passage.entry.refreshes {
@@ -317,19 +318,25 @@ impl Pipeline {
     }
 
     /// Whoever may have changed something ends what is kept of it, and of what the answer names
-    /// (RFC 9111 §4.4).
-    async fn forget(&self, target: &PathAndQuery, answer: &HeaderMap) {
-        let named = [header::LOCATION, header::CONTENT_LOCATION]
-            .into_iter()
-            .filter_map(|name| answer.get(name)?.to_str().ok()?.parse::<Uri>().ok());
-        for uri in std::iter::once(Uri::from(target.clone())).chain(named) {
-            let purge = Purge {
-                scope: Scope::uri(&uri, &[]),
-                soft: false,
+    /// (RFC 9111 §4.4). Most of what is changed is never kept, and costs no walk through what is.
+    async fn forget(&self, request: &Parts, target: &PathAndQuery, answer: &HeaderMap) {
+        let kept = match self.table.find(&Method::GET, target.path()) {
+            Found::Operation(entry) => entry.cache.as_ref().is_some_and(|rule| rule.enabled),
+            Found::OtherMethods(_) | Found::Nothing => false,
+        };
+        let names_others = [header::LOCATION, header::CONTENT_LOCATION]
+            .iter()
+            .any(|name| answer.contains_key(name));
+        if kept || names_others {
+            let host = request.headers.get(header::HOST);
+            let authority = match request.uri.authority() {
+                Some(authority) => Some(authority.as_str()),
+                None => host.and_then(|host| host.to_str().ok()),
             };
-            if let Err(error) = self.answers.purge(&purge).await {
-                tracing::warn!(%error, "other instances may keep old answers until they expire");
-            }
+            let uri = Uri::from(target.clone());
+            self.answers
+                .invalidate(&Rule::default(), &uri, authority, answer)
+                .await;
         }
     }
 

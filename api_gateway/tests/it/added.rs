@@ -81,3 +81,48 @@ async fn what_a_file_adds_is_as_closed_as_it_says() {
     let dots = stack.status_of("GET", "/theirs/open/../closed/x", None);
     assert_eq!(dots.await, 400);
 }
+
+const KEPT: &str = r#"
+[[cache]]
+name = "theirs"
+audience = "everyone"
+fresh_seconds = 60
+
+[[service]]
+name = "theirs"
+title = "Theirs"
+url = "URL"
+foreign = true
+prefixes = ["/theirs"]
+deadline_ms = 1000
+
+[[service.route]]
+method = "GET"
+path = "/theirs/{id}"
+access = "public"
+class = "read"
+cache = "theirs"
+
+[[service.route]]
+method = "POST"
+path = "/theirs/{id}"
+access = "public"
+class = "write"
+"#;
+
+#[tokio::test]
+async fn what_somebody_changed_is_asked_for_anew_and_the_rest_is_not() {
+    let stack = with_file(KEPT).await;
+    let is_kept = async |path: &str| {
+        let answer = stack.client.get(stack.url(path)).send().await.unwrap();
+        answer.headers().contains_key("age")
+    };
+    for path in ["/theirs/a", "/theirs/b"] {
+        assert!(!is_kept(path).await);
+        assert!(is_kept(path).await);
+    }
+    let changed = stack.client.post(stack.url("/theirs/a")).send().await;
+    assert_eq!(changed.unwrap().status(), 200);
+    assert!(!is_kept("/theirs/a").await);
+    assert!(is_kept("/theirs/b").await);
+}

@@ -146,7 +146,11 @@ impl ResponseCache {
         Ok(response)
     }
 
-    async fn invalidate(
+    /// Removes what a request that was not safe may have made wrong, when it succeeded: what is stored
+    /// for its URI, and for the URIs of the same origin that its answer names (RFC 9111 §4.4). `authority`
+    /// is the request's own, without which an answer names nothing of the same origin but paths. For
+    /// requests that [`ResponseCache::serve`] did not pass on, for it does this by itself.
+    pub async fn invalidate(
         &self,
         rule: &Rule,
         uri: &Uri,
